@@ -1,0 +1,241 @@
+/**
+ * What each stage hands to the next, in the order of a message's way. Stages never import each other;
+ * they share these types, and `cluster/` wires them together. Pure.
+ */
+
+/** A row id: a 63-bit integer as decimal text, time-ordered. */
+export type Id = string;
+
+/** `alert` overtakes everything and may be re-sent when unanswered; `information` never is. */
+export type Nature = 'alert' | 'information';
+
+/** The queue that a campaign waits in: one for each nature. */
+export type Lane = Nature;
+
+/** Lanes in order of precedence. */
+export const lanes: readonly Lane[] = ['alert', 'information'];
+
+// ── 1 campaign: what an organisation asked for ──────────────────────────────────────────────────
+
+/** One language's text of a campaign, with `{{placeholders}}`. Keys are BCP 47 primary tags. */
+export type Contents = Readonly<Record<string, string>>;
+
+/**
+ * All that a worker needs to know of a campaign. Lives once per carrier in Redis, fetched once per
+ * worker, compiled once per thread.
+ */
+export type CampaignContent = {
+  readonly campaign: Id;
+  readonly organisation: Id;
+  readonly nature: Nature;
+  /** Alphanumeric or numeric source address, checked at creation. */
+  readonly sender: string;
+  readonly contents: Contents;
+  readonly defaultLanguage: string;
+  /** Recipient fields in the order in which a packed recipient carries them. */
+  readonly fields: readonly string[];
+  /** Epoch milliseconds after which nothing more of it may be submitted. */
+  readonly expiresAtMs: number;
+  /** The organisation's share of a lane, relative to others; 1 is normal. */
+  readonly weight: number;
+};
+
+/** Where a campaign stands on one carrier. */
+export type CampaignState = 'active' | 'paused' | 'cancelled';
+
+// ── 2 batch: recipients of one campaign, one carrier and one language ───────────────────────────
+
+/** Separates the parts of a packed recipient: address, then the campaign's fields in order. */
+export const unitSeparator = '\x1f';
+/** Separates packed recipients in a batch. */
+export const recordSeparator = '\x1e';
+
+/**
+ * One stream entry: a contiguous range of ordinals. `packed` is UTF-8: recipients joined by
+ * `recordSeparator`, each being its address (digits, no plus) and fields joined by `unitSeparator`.
+ */
+export type Batch = {
+  readonly campaign: Id;
+  readonly organisation: Id;
+  /** Batch number within the campaign, from 1. */
+  readonly number: number;
+  /** 1 at first; one more each time the rest of it was enqueued again. */
+  readonly attempt: number;
+  readonly firstOrdinal: number;
+  readonly recipients: number;
+  readonly language: string;
+  /** When present, only these indexes within the batch are still to be sent (ascending). */
+  readonly only?: readonly number[];
+  readonly packed: Buffer;
+};
+
+// ── 3 frames: bytes of a batch, ready for a bind ────────────────────────────────────────────────
+
+/** What the encoder must know of the carrier. */
+export type EncodeProfile = {
+  readonly sourceTon: number | 'auto';
+  readonly sourceNpi: number;
+  readonly destinationTon: number;
+  readonly destinationNpi: number;
+  readonly serviceType: string;
+  /** What `data_coding` 0 means to this carrier. */
+  readonly defaultAlphabet: 'gsm' | 'latin1';
+  readonly longMessages: 'udh' | 'sar' | 'payload';
+  /** Asks for a final receipt on every segment. */
+  readonly receipts: boolean;
+  readonly segmentsMax: number;
+};
+
+/** Input of one encoding task: a whole batch. */
+export type EncodeTask = {
+  readonly content: CampaignContent;
+  readonly profile: EncodeProfile;
+  readonly firstOrdinal: number;
+  readonly recipients: number;
+  readonly language: string;
+  readonly only?: readonly number[];
+  readonly packed: Uint8Array;
+  /** Epoch milliseconds at encoding; with `expiresAtMs` it gives the remaining validity. */
+  readonly nowMs: number;
+};
+
+/**
+ * Output of one encoding task, over one ArrayBuffer. Frame `f` is `bytes[offsets[f], offsets[f+1])`, a
+ * complete `submit_sm` PDU with sequence_number 0 at byte 12. Frames of one recipient are adjacent
+ * and in order. Recipients that could not be encoded have no frame and are listed in `refused`.
+ */
+export type Frames = {
+  readonly bytes: Buffer;
+  /** `frames + 1` entries. */
+  readonly offsets: Uint32Array;
+  /** Index within the batch of the recipient of each frame. */
+  readonly recipient: Uint16Array;
+  /** Which segment of its message each frame is, from 0. */
+  readonly segment: Uint8Array;
+  /** How many segments the frame's message has. */
+  readonly segments: Uint8Array;
+  readonly refused: readonly { readonly index: number; readonly reason: string }[];
+};
+
+/** The encoder: in place for small batches, through Piscina for larger ones. */
+export type Encode = (task: EncodeTask) => Promise<Frames>;
+
+// ── 4 outcome: what became of a segment's submission ────────────────────────────────────────────
+
+/**
+ * `accepted` by the carrier · `rejected` for good by the carrier or the encoder · `unknown`: written,
+ * never answered · `expired` before it could be submitted · `cancelled` before it was submitted ·
+ * `rerouted`: another carrier carries it on.
+ */
+export type OutcomeKind = 'accepted' | 'rejected' | 'unknown' | 'expired' | 'cancelled' | 'rerouted';
+
+/** Codes of outcome kinds on the wire and in PostgreSQL (`submissions.outcome`). Never renumber. */
+export const outcomeCodes: Readonly<Record<OutcomeKind, number>> = {
+  accepted: 1,
+  rejected: 2,
+  unknown: 3,
+  expired: 4,
+  cancelled: 5,
+  rerouted: 6,
+};
+
+/** Whose answers these are: the batch they belong to. Becomes the header of an outcome entry. */
+export type OutcomeHeader = {
+  readonly campaign: Id;
+  readonly organisation: Id;
+  readonly batch: number;
+  readonly attempt: number;
+  readonly firstOrdinal: number;
+  /** Epoch milliseconds of the flush, by the worker's clock. */
+  readonly atMs: number;
+};
+
+// ── 5 receipt: what the handset did ─────────────────────────────────────────────────────────────
+
+/** Message states of SMPP 3.4 §5.2.28, by name. */
+export type ReceiptState =
+  | 'enroute'
+  | 'delivered'
+  | 'expired'
+  | 'deleted'
+  | 'undeliverable'
+  | 'accepted'
+  | 'unknown'
+  | 'rejected';
+
+/** SMPP 3.4 §5.2.28 message_state values. */
+export const receiptStateCodes: Readonly<Record<ReceiptState, number>> = {
+  enroute: 1,
+  delivered: 2,
+  expired: 3,
+  deleted: 4,
+  undeliverable: 5,
+  accepted: 6,
+  unknown: 7,
+  rejected: 8,
+};
+
+/** One delivery receipt as a carrier reported it. */
+export type Receipt = {
+  /** Canonical spelling, by the carrier's setting: what `submit_sm_resp` was stored as. */
+  readonly messageId: string;
+  readonly state: ReceiptState;
+  /** The carrier's own error text or code, at most 16 characters; empty when none. */
+  readonly error: string;
+  /** Epoch seconds from the receipt's done date; 0 when it had none. */
+  readonly doneAtSeconds: number;
+};
+
+/** A message from a handset (MO), kept for later use. */
+export type InboundMessage = {
+  readonly source: string;
+  readonly destination: string;
+  readonly dataCoding: number;
+  readonly esmClass: number;
+  readonly body: Buffer;
+};
+
+// ── 6 progress: what is known so far ────────────────────────────────────────────────────────────
+
+/**
+ * State of one message (recipient × campaign): the fold of its segments' outcomes and receipts. It only
+ * moves to a higher code, so that late and doubled events change nothing. `unknown` may still be
+ * settled by a receipt; `delivered` is above every failure because a delivery proves itself.
+ */
+export const messageStateCodes = {
+  pending: 0,
+  unknown: 1,
+  submitted: 2,
+  cancelled: 3,
+  expired: 4,
+  failed: 5,
+  delivered: 6,
+} as const;
+
+/** Name of a message state. */
+export type MessageState = keyof typeof messageStateCodes;
+
+/** Counts of messages of one campaign. `submitted` counts every message a carrier ever accepted. */
+export type Progress = {
+  readonly planned: number;
+  readonly submitted: number;
+  readonly delivered: number;
+  readonly failed: number;
+  readonly unknown: number;
+  readonly expired: number;
+  readonly cancelled: number;
+  /** No outcome yet. */
+  readonly pending: number;
+  /** Accepted by a carrier, final receipt not here yet. */
+  readonly awaitingReceipt: number;
+};
+
+/** Life of a campaign as its organisation sees it. */
+export type CampaignStatus =
+  | 'draft'
+  | 'launched'
+  | 'sending'
+  | 'paused'
+  | 'cancelling'
+  | 'completed'
+  | 'cancelled';

@@ -1,0 +1,67 @@
+/**
+ * Log lines and metrics. Takes ids and counts; callers never hand it a phone number, a text or a
+ * secret. Runs in every process; pino and prom-client are known only here.
+ */
+import { pino } from 'pino';
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+/** What a log line may carry: ids, codes and counts. */
+export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/** A structured log. An `error` is written with its message, code and stack. */
+export type Log = {
+  debug(event: string, fields?: LogFields): void;
+  info(event: string, fields?: LogFields): void;
+  warn(event: string, fields?: LogFields, error?: unknown): void;
+  error(event: string, fields?: LogFields, error?: unknown): void;
+  /** A log whose every line also carries `fields`. */
+  with(fields: LogFields): Log;
+};
+
+/** Lowest level that is written. */
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
+
+type Sink = ReturnType<typeof pino>;
+
+function wrap(sink: Sink): Log {
+  const fault = (error: unknown) => (error === undefined ? {} : { err: error });
+  return {
+    debug: (event, fields = {}) => sink.debug(fields, event),
+    info: (event, fields = {}) => sink.info(fields, event),
+    warn: (event, fields = {}, error) => sink.warn({ ...fields, ...fault(error) }, event),
+    error: (event, fields = {}, error) => sink.error({ ...fields, ...fault(error) }, event),
+    with: (fields) => wrap(sink.child(fields)),
+  };
+}
+
+/** A log of JSON lines on standard error, tagged with the process role. */
+export function createLog(role: string, level: LogLevel): Log {
+  return wrap(pino({ level, base: { role, pid: process.pid } }, pino.destination({ fd: 2, sync: true })));
+}
+
+/** A log that writes nothing, for tests and benches. */
+export const silentLog: Log = wrap(pino({ level: 'silent' }));
+
+/** The metrics of one process. Labels are bounded: carrier, lane, outcome; never campaign or number. */
+export type Metrics = {
+  counter(name: string, help: string, labels?: readonly string[]): Counter;
+  gauge(name: string, help: string, labels?: readonly string[]): Gauge;
+  histogram(name: string, help: string, buckets: number[], labels?: readonly string[]): Histogram;
+  /** Prometheus text exposition of everything registered here. */
+  text(): Promise<string>;
+};
+
+/** A fresh registry with Node's default metrics, labelled with the process role. */
+export function createMetrics(role: string): Metrics {
+  const registry = new Registry();
+  registry.setDefaultLabels({ role });
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  return {
+    counter: (name, help, labels = []) => new Counter({ name, help, labelNames: [...labels], registers }),
+    gauge: (name, help, labels = []) => new Gauge({ name, help, labelNames: [...labels], registers }),
+    histogram: (name, help, buckets, labels = []) =>
+      new Histogram({ name, help, buckets, labelNames: [...labels], registers }),
+    text: () => registry.metrics(),
+  };
+}
