@@ -4,11 +4,8 @@
  * never read outside `[start, end)`, whatever the bytes say. Pure.
  */
 import assert from 'node:assert';
+import { headerBytes, sequenceOffset } from './command.ts';
 
-/** Where the sequence_number of a PDU stands, from the start of its frame. */
-export const sequenceOffset = 12;
-/** Octets of a PDU header: command_length, command_id, command_status, sequence_number. */
-export const pduHeaderBytes = 16;
 /** Longest short_message; anything longer goes into the TLV message_payload (§5.2.22). */
 export const shortMessageBytesMax = 254;
 /** Longest address with its NUL (§5.2.8, §5.2.9). */
@@ -43,7 +40,7 @@ export type MessageHead = Omit<MessageFields, 'shortMessage'>;
 /** Octets from the start of a frame to its sm_length, that octet not included. */
 export function messageHeadBytes(fields: MessageHead): number {
   return (
-    pduHeaderBytes +
+    headerBytes +
     17 +
     fields.serviceType.length +
     fields.source.length +
@@ -211,7 +208,7 @@ export function findNul(buffer: Uint8Array, from: number, end: number, bytesMax:
  */
 export function scanMessage(buffer: Uint8Array, start: number, end: number, spans: MessageSpans): boolean {
   const bytesMax = 65;
-  let at = findNul(buffer, start + pduHeaderBytes, end, bytesMax);
+  let at = findNul(buffer, start + headerBytes, end, bytesMax);
   if (at < 0 || at + 3 > end) return false;
   spans.serviceTypeEnd = at;
   spans.sourceTon = buffer[at + 1] ?? 0;
@@ -249,7 +246,7 @@ export function scanMessage(buffer: Uint8Array, start: number, end: number, span
 export function fieldsOf(buffer: Buffer, start: number, spans: MessageSpans): MessageFields & { shortMessage: Buffer } {
   const text = (from: number, to: number) => (from === to ? '' : buffer.toString('latin1', from, to));
   return {
-    serviceType: text(start + pduHeaderBytes, spans.serviceTypeEnd),
+    serviceType: text(start + headerBytes, spans.serviceTypeEnd),
     sourceTon: spans.sourceTon,
     sourceNpi: spans.sourceNpi,
     source: text(spans.sourceStart, spans.sourceEnd),

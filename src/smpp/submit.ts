@@ -4,7 +4,7 @@
  * Must never read outside its frame, and never allocate more than it returns. Pure.
  */
 import assert from 'node:assert';
-import { commandId } from './command.ts';
+import { commandId, headerBytes, sequenceOffset } from './command.ts';
 import {
   emptySpans,
   fieldsOf,
@@ -12,10 +12,8 @@ import {
   type MessageFields,
   type MessageHead,
   messageHeadBytes,
-  pduHeaderBytes,
   readUint32,
   scanMessage,
-  sequenceOffset,
   writeMessageHead,
   writePduHeader,
   writeShortMessage,
@@ -32,7 +30,7 @@ import {
   writeTlvUint8,
 } from './tlv.ts';
 
-export { finishPdu, type MessageHead, messageHeadBytes, sequenceOffset, shortMessageBytesMax } from './message-fields.ts';
+export { finishPdu, type MessageHead, messageHeadBytes, shortMessageBytesMax } from './message-fields.ts';
 
 /** A part of a long message as told by the SAR TLVs (§5.3.2.22 to 24). */
 export type SarFields = {
@@ -77,7 +75,7 @@ export function submitSmBytes(fields: SubmitFields): number {
 
 /** Offset of the first character of destination_addr from the start of the frame, for patching. */
 export function destinationOffset(fields: Pick<MessageHead, 'serviceType' | 'source'>): number {
-  return pduHeaderBytes + fields.serviceType.length + 1 + 2 + fields.source.length + 1 + 2;
+  return headerBytes + fields.serviceType.length + 1 + 2 + fields.source.length + 1 + 2;
 }
 
 /**
@@ -152,7 +150,7 @@ function readSubmitTlvs(buffer: Buffer, from: number, end: number): DecodedSubmi
  * missing NUL is tolerated. command_status and sequence_number stand in the header.
  */
 export function readSubmitResp(buffer: Buffer, start: number, end: number): string {
-  const from = start + pduHeaderBytes;
+  const from = start + headerBytes;
   let to = from;
   while (to < end && buffer[to] !== 0) to += 1;
   return to <= from ? '' : buffer.toString('latin1', from, to);
@@ -160,7 +158,7 @@ export function readSubmitResp(buffer: Buffer, start: number, end: number): stri
 
 /** Octets that `writeSubmitResp` will write. */
 export function submitRespBytes(status: number, messageId: string): number {
-  return status === 0 ? pduHeaderBytes + messageId.length + 1 : pduHeaderBytes;
+  return status === 0 ? headerBytes + messageId.length + 1 : headerBytes;
 }
 
 /**
