@@ -1,0 +1,62 @@
+/**
+ * Names of everything in Redis. All keys of one carrier share its hash tag, so that scripts may touch
+ * them together on Redis Cluster; the planner's keys share another. Pure.
+ */
+import type { Id, Lane } from '../handoff.ts';
+
+/** Consumer group of the workers on every campaign stream. */
+export const workersGroup = 'workers';
+
+/** Keys and channels of one carrier. */
+export function carrierKeys(carrier: string) {
+  const tag = `{${carrier}}`;
+  return {
+    /** Common start of all keys, for scripts that name keys of many campaigns. */
+    prefix: tag,
+    /** Sorted set of campaigns with batches to take, by virtual time. */
+    schedule: (lane: Lane) => `${tag}:schedule:${lane}`,
+    /** Hash lane → virtual time: the start tag of the batch taken last. */
+    clock: `${tag}:clock`,
+    /** Stream of a campaign's batches. */
+    campaign: (campaign: Id) => `${tag}:campaign:${campaign}`,
+    /** Hash of a campaign's standing here: lane, weight, state, last batch number, finish tag. */
+    meta: (campaign: Id) => `${tag}:meta:${campaign}`,
+    /** A campaign's `CampaignContent` as JSON. */
+    content: (campaign: Id) => `${tag}:content:${campaign}`,
+    /** Sorted set of batches in workers' hands, `campaign/entry`, by the end of their lease. */
+    held: `${tag}:held`,
+    /** Hash of one held batch: owner, reserved frames, answered frames, flushes. */
+    ledger: (campaign: Id, entry: string) => `${tag}:ledger:${campaign}/${entry}`,
+    /** Bytes of packed recipients that wait or are in hand. */
+    waiting: `${tag}:waiting`,
+    /** Stream of answers, read by the recorder. */
+    outcomes: `${tag}:outcomes`,
+    /** Stream of receipts and inbound messages, read by the recorder. */
+    receipts: `${tag}:receipts`,
+    /** Stream of entries that could not be read or encoded, with the reason. */
+    aside: `${tag}:aside`,
+    /** Hash slot → owner, token and end of lease. */
+    slots: `${tag}:slots`,
+    /** Sorted set of live workers by the end of their registration. */
+    workers: `${tag}:workers`,
+    /** Counter of fencing tokens. */
+    tokens: `${tag}:tokens`,
+    /** Channel: something to take (`take`), or `pause`, `resume`, `cancel` with a campaign. */
+    wake: `${tag}:wake`,
+  };
+}
+
+/** Keys of one carrier, as `carrierKeys` gives them. */
+export type CarrierKeys = ReturnType<typeof carrierKeys>;
+
+/** Keys and channels of the planner. */
+export const planKeys = {
+  /** Stream of commands: launch, pause, resume, cancel. */
+  campaigns: '{plan}:campaigns',
+  /** Consumer group of the planners. */
+  group: 'planners',
+  /** Channel of progress, one JSON object for each change. */
+  progress: '{plan}:progress',
+  /** Random name of this Redis's data; gone when the data is gone. */
+  epoch: '{plan}:epoch',
+} as const;
