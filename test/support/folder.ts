@@ -1,0 +1,48 @@
+/**
+ * Temporary folders of test runs. A folder's name holds the process id of the run it belongs to, so that a
+ * later run can clear up after one that was killed, and never touches one that lives.
+ */
+import { chmodSync, existsSync, mkdtempSync, readdirSync, realpathSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { endOrphan } from '../../cluster/embedded-process.ts';
+
+const prefix = 'tocsin-test-';
+
+/** A new folder of this process that a server's own user can pass. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), `${prefix}${process.pid}-`));
+  chmodSync(folder, 0o755);
+  return folder;
+}
+
+/** Removes a temporary folder and what its entries link to. */
+export function removeFolder(folder: string): void {
+  for (const name of readdirSync(folder)) rmSync(realpathSync(join(folder, name)), { recursive: true, force: true });
+  rmSync(folder, { recursive: true, force: true });
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH'; // EPERM: it lives, and is another user's
+  }
+}
+
+/** Ends the servers and removes the folders of runs that were killed. */
+export async function removeFoldersOfKilledRuns(): Promise<void> {
+  for (const name of readdirSync(tmpdir())) {
+    const pid = name.startsWith(prefix) ? Number.parseInt(name.slice(prefix.length), 10) : Number.NaN;
+    if (!Number.isInteger(pid) || isAlive(pid)) continue;
+    const folder = join(tmpdir(), name);
+    const isOurs = process.getuid?.() === 0 || statSync(folder).uid === process.getuid?.();
+    if (!isOurs) continue;
+    for (const server of readdirSync(folder)) {
+      const directory = join(folder, server);
+      if (existsSync(join(directory, 'running.json'))) await endOrphan(server, realpathSync(directory), 'SIGTERM');
+    }
+    removeFolder(folder);
+  }
+}
