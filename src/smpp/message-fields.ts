@@ -41,7 +41,7 @@ export type MessageHead = Omit<MessageFields, 'shortMessage'>;
 export function messageHeadBytes(fields: MessageHead): number {
   return (
     headerBytes +
-    17 +
+    16 +
     fields.serviceType.length +
     fields.source.length +
     fields.destination.length +
