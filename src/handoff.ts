@@ -239,3 +239,6 @@ export type CampaignStatus =
   | 'cancelling'
   | 'completed'
   | 'cancelled';
+
+/** Fields of a recipient that a text may use as placeholders, in the order in which they are packed. */
+export const recipientFields = ['firstName', 'lastName', 'street', 'postcode', 'city'] as const;

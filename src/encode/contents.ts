@@ -1,0 +1,153 @@
+/**
+ * What an author is told about a campaign's texts before it is launched: what is wrong with them, and what
+ * sending them takes. Runs in the API. Uses the encoder's own functions, so that a preview cannot differ from
+ * what is sent. Problems are values; nothing here throws. Pure.
+ */
+
+import { type Contents, recipientFields } from '../handoff.ts';
+import type { DefaultAlphabet, Encoding } from '../text/alphabet.ts';
+import { describeText, type LongForm, type TextDescription } from '../text/segment.ts';
+import { isConstant, parseTemplate, render, type TemplateError, type TemplateProblemReason } from './template.ts';
+
+/** A field of a recipient that a text may use. */
+export type RecipientField = (typeof recipientFields)[number];
+/** One recipient's fields, as far as they are known. */
+export type RecipientValues = Readonly<Partial<Record<RecipientField, string>>>;
+
+/** What can be wrong with a campaign's texts. */
+export type ContentProblemReason =
+  | TemplateProblemReason
+  | 'no-contents'
+  | 'default-language-missing'
+  | 'language-tag'
+  | 'empty-text'
+  | 'control-character'
+  | 'broken-character';
+
+/** One thing wrong with a campaign's texts. */
+export type ContentProblem = {
+  /** The part at fault: `contents`, `contents.fr`, `defaultLanguage`. */
+  readonly path: string;
+  readonly reason: ContentProblemReason;
+  readonly message: string;
+  /** UTF-16 offset in the text, where one place is at fault. */
+  readonly position?: number;
+};
+
+/** What sending one text takes: for an ordinary recipient, and at worst. */
+export type TextPreview = TextDescription & {
+  readonly kind: 'preview';
+  /** The text as the ordinary recipient reads it. */
+  readonly text: string;
+  /** True when the text differs from recipient to recipient. */
+  readonly personalised: boolean;
+  /** For a recipient with long names and a letter that needs UCS-2, or with none of the fields. */
+  readonly worst: { readonly encoding: Encoding; readonly segments: number };
+};
+
+/** How the texts will travel, as in `EncodeProfile`. */
+export type PreviewOptions = { readonly longMessages: LongForm; readonly defaultAlphabet?: DefaultAlphabet };
+
+/** The recipient of previews when none is given. */
+export const sampleRecipient: Readonly<Record<RecipientField, string>> = {
+  firstName: 'Camille',
+  lastName: 'Durand',
+  street: '12 rue des Lilas',
+  postcode: '00100',
+  city: 'Exempleville',
+};
+
+/** ï (as in many first names) is not in the GSM alphabet. A line of a French postal address has 38 characters. */
+const longestRecipient: Readonly<Record<RecipientField, string>> = {
+  firstName: `Loïc${'m'.repeat(21)}`,
+  lastName: 'M'.repeat(30),
+  street: 'm'.repeat(38),
+  postcode: '00100',
+  city: 'm'.repeat(32),
+};
+
+/** Everything that is wrong with a campaign's texts, in order; empty when they may be sent. */
+export function contentProblems(contents: Contents, defaultLanguage: string): ContentProblem[] {
+  const languages = Object.keys(contents);
+  if (languages.length === 0) {
+    return [{ path: 'contents', reason: 'no-contents', message: 'a campaign needs a text in one language at least' }];
+  }
+  const problems = languages.flatMap((language) => textProblems(language, contents[language] ?? ''));
+  if (!Object.hasOwn(contents, defaultLanguage)) {
+    const message = `there is no text for the default language ${JSON.stringify(defaultLanguage)}`;
+    problems.push({ path: 'defaultLanguage', reason: 'default-language-missing', message });
+  }
+  return problems;
+}
+
+function textProblems(language: string, text: string): ContentProblem[] {
+  const path = `contents.${language}`;
+  const problems: ContentProblem[] = [];
+  if (!/^[a-z]{2,3}$/u.test(language)) {
+    const message = 'a language is given by its primary tag of two or three small letters, such as fr';
+    problems.push({ path, reason: 'language-tag', message });
+  }
+  if (text.trim() === '') return [...problems, { path, reason: 'empty-text', message: 'the text is empty' }];
+  // Line feed and carriage return are in every alphabet of SMS, form feed is in the extension of GSM.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+  const control = text.search(/[\u0000-\u0009\u000b\u000e-\u001f\u007f-\u009f]/u);
+  if (control >= 0) {
+    const message = 'the text holds a control character (a tab counts as one)';
+    problems.push({ path, reason: 'control-character', message, position: control });
+  }
+  const surrogate = text.search(/\p{Surrogate}/u);
+  if (surrogate >= 0) {
+    const message = 'the text holds half a character';
+    problems.push({ path, reason: 'broken-character', message, position: surrogate });
+  }
+  const template = parseTemplate(text, recipientFields);
+  if (template.kind === 'error') problems.push(...template.problems.map((problem) => ({ path, ...problem })));
+  return problems;
+}
+
+/** What sending `text` takes, for `values` as the ordinary recipient; or what is wrong with its placeholders. */
+export function previewText(
+  text: string,
+  options: PreviewOptions,
+  values: RecipientValues = sampleRecipient,
+): TextPreview | TemplateError {
+  const template = parseTemplate(text, recipientFields);
+  if (template.kind === 'error') return template;
+  const describe = (sent: string) => describeText(sent, options.longMessages, options.defaultAlphabet);
+  const sent = render(template, inOrder(values));
+  const worst = [sent, render(template, inOrder(longestRecipient)), render(template, [])]
+    .map(describe)
+    .reduce((most, other) => (other.segments > most.segments ? other : most));
+  return {
+    kind: 'preview',
+    text: sent,
+    personalised: !isConstant(template),
+    ...describe(sent),
+    worst: { encoding: worst.encoding, segments: worst.segments },
+  };
+}
+
+/** Previews by language. */
+export function previewContents(
+  contents: Contents,
+  options: PreviewOptions,
+  values?: RecipientValues,
+): Record<string, TextPreview | TemplateError> {
+  return Object.fromEntries(
+    Object.entries(contents).map(([language, text]) => [language, previewText(text, options, values)]),
+  );
+}
+
+/** Fields that the texts use, in the order of `recipientFields`: what a campaign's recipients have to carry. */
+export function fieldsUsed(contents: Contents): RecipientField[] {
+  const used = new Set<number>();
+  for (const text of Object.values(contents)) {
+    const template = parseTemplate(text, recipientFields);
+    if (template.kind === 'template') for (const { field } of template.placeholders) used.add(field);
+  }
+  return recipientFields.filter((_, index) => used.has(index));
+}
+
+function inOrder(values: RecipientValues): (string | undefined)[] {
+  return recipientFields.map((field) => values[field]);
+}
