@@ -16,6 +16,7 @@ import { commandStatus } from './command-status.ts';
 import { type BindType, bindCommands } from './pdu.ts';
 import {
   answered,
+  assertLinkLimits,
   type DeadReason,
   enquired,
   heard,
@@ -106,6 +107,7 @@ const nothing: readonly SessionAction[] = Object.freeze([]);
 
 /** A session whose socket begins to connect now. */
 export function startSession(settings: SessionSettings, nowMs: number): SessionState {
+  assertLinkLimits(settings.link);
   return { phase: 'connecting', settings, deadlineMs: nowMs + settings.connectMs };
 }
 

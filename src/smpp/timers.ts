@@ -40,10 +40,15 @@ export type LinkVerdict =
   | { readonly kind: 'enquire' }
   | { readonly kind: 'dead'; readonly reason: DeadReason };
 
-/** Timers of a link that has just been bound. */
-export function startTimers(limits: LinkLimits, nowMs: number): LinkTimers {
+/** Stops on limits that make no sense together; they come from a configuration that was checked. */
+export function assertLinkLimits(limits: LinkLimits): void {
   assert(limits.enquireLinkMs > 0 && limits.responseMs > 0, 'link limits must be positive');
   assert(limits.inactivityMs > limits.enquireLinkMs, 'inactivityMs must be above enquireLinkMs');
+}
+
+/** Timers of a link that has just been bound. */
+export function startTimers(limits: LinkLimits, nowMs: number): LinkTimers {
+  assertLinkLimits(limits);
   return { limits, heardAtMs: nowMs, enquiredAtMs: undefined, waitingSinceMs: undefined };
 }
 
