@@ -1,0 +1,155 @@
+/** Campaigns as their organisation sees and moves them. API process; scope: an organisation. */
+import type { CampaignStatus, Contents, Id, Nature } from '../handoff.ts';
+import type { Audience, Unreachable } from './schema.ts';
+import type { Run, Statement } from './scope.ts';
+import { me } from './scope.ts';
+
+/** What an organisation says of a new campaign. */
+export type CampaignDraft = {
+  readonly name: string;
+  readonly nature: Nature;
+  readonly sender: string;
+  readonly audience: Audience;
+  readonly contents: Contents;
+  readonly defaultLanguage: string;
+  readonly validitySeconds: number;
+};
+
+/** A campaign. `recipients`, `duplicates` and `unreachable` mean something once `plannedAt` is set. */
+export type CampaignRow = CampaignDraft & {
+  readonly id: Id;
+  readonly status: CampaignStatus;
+  readonly recipients: number;
+  readonly duplicates: number;
+  readonly unreachable: Unreachable | null;
+  readonly createdAt: Date;
+  readonly launchedAt: Date | null;
+  readonly plannedAt: Date | null;
+  readonly expiresAt: Date | null;
+  readonly finishedAt: Date | null;
+};
+
+const columns = `c.id, c.name, c.nature, c.status, c.sender, c.audience, c.contents,
+  c.default_language as "defaultLanguage", c.validity_seconds as "validitySeconds", c.recipients, c.duplicates,
+  c.unreachable, c.created_at as "createdAt", c.launched_at as "launchedAt", c.planned_at as "plannedAt",
+  c.expires_at as "expiresAt", c.finished_at as "finishedAt"`;
+
+const insertCampaign: Statement = {
+  name: 'campaign_insert',
+  text: `with unknown as (
+      select i.id from unnest($8::bigint[]) as i (id) where not exists (select from lists l where l.id = i.id)),
+    c as (insert into campaigns
+      (organisation_id, name, nature, sender, audience, contents, default_language, validity_seconds)
+      select ${me}, $1, $2, $3, $4, $5, $6, $7 where not exists (select from unknown) returning *)
+    select ${columns}, (select array_agg(id::text) from unknown) as "unknownLists"
+    from (select) one left join c on true`,
+};
+
+/** Creates a draft, or says which lists of its audience the organisation does not have. */
+export async function createCampaign(
+  run: Run,
+  draft: CampaignDraft,
+): Promise<CampaignRow | { readonly unknownLists: readonly Id[] }> {
+  const { name, nature, sender, audience, contents, defaultLanguage, validitySeconds } = draft;
+  const lists = 'lists' in audience ? audience.lists : [];
+  const texts = [JSON.stringify(audience), JSON.stringify(contents)];
+  const values = [name, nature, sender, ...texts, defaultLanguage, validitySeconds, lists];
+  const [row] = await run<CampaignRow & { unknownLists: readonly Id[] | null }>(insertCampaign, values);
+  if (row === undefined || row.unknownLists !== null) return { unknownLists: row?.unknownLists ?? [] };
+  return row;
+}
+
+const selectCampaign: Statement = {
+  name: 'campaign_read',
+  text: `select ${columns} from campaigns c where c.id = $1`,
+};
+
+/** One campaign, or undefined. */
+export async function readCampaign(run: Run, id: Id): Promise<CampaignRow | undefined> {
+  const [row] = await run<CampaignRow>(selectCampaign, [id]);
+  return row;
+}
+
+const lockStatement: Statement = {
+  name: 'campaign_lock',
+  text: `${selectCampaign.text} for no key update`,
+};
+
+/** One campaign, which nobody else may move until the transaction ends, or undefined. */
+export async function lockCampaign(run: Run, id: Id): Promise<CampaignRow | undefined> {
+  const [row] = await run<CampaignRow>(lockStatement, [id]);
+  return row;
+}
+
+const selectCampaigns: Statement = {
+  name: 'campaigns_page',
+  text: `select ${columns} from campaigns c
+    where c.id < $1 and ($3::text is null or c.status = $3) order by c.id desc limit $2`,
+};
+
+/** At most `limit` campaigns older than the id `before`, newest first, of one status if given. */
+export function pageCampaigns(
+  run: Run,
+  before: Id,
+  limit: number,
+  status: CampaignStatus | undefined,
+): Promise<CampaignRow[]> {
+  return run(selectCampaigns, [before, limit, status]);
+}
+
+const moveStatement: Statement = {
+  name: 'campaign_move',
+  text: `with c as (update campaigns set status = $2,
+        launched_at = case when $3 then now() else launched_at end,
+        expires_at = case when $3 then now() + validity_seconds * interval '1 second' else expires_at end,
+        finished_at = case when $2 = 'cancelled' then now() else finished_at end
+      where id = $1 returning *),
+    told as (insert into outbox (organisation_id, campaign_id, command)
+      select ${me}, c.id, $4 from c where $4::text is not null returning id)
+    select ${columns}, (select id from told) as "outbox" from c`,
+};
+
+/** A moved campaign and the outbox row of the command to the planner, if there was one. */
+export type MovedCampaign = CampaignRow & { readonly outbox: Id | null };
+
+/** What a move changes besides the status. */
+export type CampaignMove = {
+  readonly to: CampaignStatus;
+  /** Written to the outbox for the planner. */
+  readonly tell: string | undefined;
+  /** Starts the campaign's validity. */
+  readonly launches: boolean;
+};
+
+/** Gives a campaign that this transaction holds another status. */
+export async function moveCampaignRow(run: Run, id: Id, move: CampaignMove): Promise<MovedCampaign | undefined> {
+  const [row] = await run<MovedCampaign>(moveStatement, [id, move.to, move.launches, move.tell]);
+  return row;
+}
+
+const outboxDelete: Statement = { name: 'outbox_delete', text: 'delete from outbox where id = $1' };
+
+/** Forgets a command that has reached the planner's stream. */
+export async function forgetCommand(run: Run, outbox: Id): Promise<void> {
+  await run(outboxDelete, [outbox]);
+}
+
+const anyRecipient: Statement = {
+  name: 'campaign_any_recipient',
+  text: `select exists (select from contact_points p
+      where p.channel = 'sms' and p.opted_out_at is null
+        and exists (select from unnest($2::text[]) as prefix where starts_with(p.address, '+' || prefix))
+        and ($1::bigint[] is null or exists (select from list_members m
+          where m.list_id = any ($1) and m.resident_id = p.resident_id))) as any`,
+};
+
+/** True when a message can go to somebody of the audience by a carrier that serves one of `prefixes`. */
+export async function hasRecipient(
+  run: Run,
+  audience: Audience,
+  prefixes: readonly string[],
+): Promise<boolean> {
+  const lists = 'lists' in audience ? audience.lists : null;
+  const [row] = await run<{ any: boolean }>(anyRecipient, [lists, prefixes]);
+  return row?.any ?? false;
+}

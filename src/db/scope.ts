@@ -1,0 +1,178 @@
+/**
+ * Runs statements on behalf of an organisation, of the platform, or of nobody yet. Row-level security decides
+ * by the setting that stands here, so no statement of the API runs outside a scope. API process.
+ *
+ * A single statement takes one round trip: `set_config(…, true)` and the statement travel together and end with
+ * one Sync, which makes them one transaction (PostgreSQL protocol, "Pipelining"); the setting ends with it and
+ * cannot leak to the next user of the connection. Must never set anything for the session.
+ */
+import assert from 'node:assert';
+import type { Connection, Pool, PoolClient, QueryResultRow } from 'pg';
+import { DatabaseError, Query } from 'pg';
+import { Fault } from '../fault.ts';
+import type { Id } from '../handoff.ts';
+
+/** Who asks: an organisation, the platform's owner, or a caller who is not known yet. */
+export type Scope = { readonly organisation: Id } | 'platform' | 'anyone';
+
+/** A statement that each connection prepares once, under its name. Names are unique in the program. */
+export type Statement = { readonly name: string; readonly text: string };
+
+/** Values of a statement's parameters; arrays become PostgreSQL arrays. */
+export type Values = readonly unknown[];
+
+/** SQL for the organisation in whose scope a statement runs. */
+export const me = "current_setting('tocsin.organisation')::bigint";
+
+/** Runs one statement in a scope and gives its rows. */
+export type Run = <Row extends QueryResultRow>(statement: Statement, values?: Values) => Promise<Row[]>;
+
+/** Statements in a scope: one by one, or several in one transaction. */
+export type Scoped = {
+  /** One statement, its own transaction, one round trip. */
+  readonly run: Run;
+  /** Several statements that hold together: committed when `work` resolves, undone when it rejects. */
+  transaction<Result>(work: (run: Run) => Promise<Result>): Promise<Result>;
+};
+
+const scopeStatement: Statement = { name: 'tocsin_scope', text: 'select set_config($1, $2, true)' };
+
+/** Connections on which `scopeStatement` is prepared. */
+const prepared = new WeakSet<PoolClient>();
+
+type Wire = Connection & {
+  bind(message: { portal: string; statement: string; values: readonly string[] }): void;
+  execute(message: { portal: string; rows: number }): void;
+};
+
+type QueryMethods = {
+  prepare(connection: Wire): void;
+  handleDataRow(message: unknown): void;
+  handleCommandComplete(message: unknown, connection: Wire): void;
+};
+const plain = Query.prototype as unknown as QueryMethods;
+
+/** A query that is preceded by the scope's setting, in the same write and the same transaction. */
+class ScopedQuery extends Query {
+  readonly setting: readonly string[];
+  scopeSet = false;
+
+  constructor(setting: readonly string[], statement: Statement, values: Values, done: Done) {
+    super({ ...statement, values: [...values] }, done);
+    this.setting = setting;
+  }
+
+  prepare(connection: Wire): void {
+    connection.bind({ portal: '', statement: scopeStatement.name, values: this.setting });
+    connection.execute({ portal: '', rows: 0 });
+    plain.prepare.call(this, connection);
+  }
+
+  handleDataRow(message: unknown): void {
+    if (this.scopeSet) plain.handleDataRow.call(this, message);
+  }
+
+  handleCommandComplete(message: unknown, connection: Wire): void {
+    if (this.scopeSet) plain.handleCommandComplete.call(this, message, connection);
+    this.scopeSet = true;
+  }
+}
+
+type Done = (error: Error | undefined | null, result: { rows: unknown[] }) => void;
+
+function settingOf(scope: Exclude<Scope, 'anyone'>): readonly [string, string] {
+  if (scope === 'platform') return ['tocsin.platform', 'on'];
+  assert(/^[0-9]{1,19}$/u.test(scope.organisation), 'an organisation id is decimal digits');
+  return ['tocsin.organisation', scope.organisation];
+}
+
+/** Classes of SQLSTATE (and the codes of Node's sockets) that mean "not now" rather than "not so". */
+const unavailable = /^(?:08|53|57|58|E[A-Z]+$)/u;
+
+/** Turns a lost, full or unreachable server into a fault; leaves errors of statements as they are. */
+function told(error: unknown): unknown {
+  if (error instanceof Fault) return error;
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (error instanceof DatabaseError && !(typeof code === 'string' && unavailable.test(code))) return error;
+  return new Fault('postgres', 'PostgreSQL cannot be used at the moment', { cause: error });
+}
+
+async function withClient<Result>(
+  pool: Pool,
+  work: (client: PoolClient) => Promise<Result>,
+): Promise<Result> {
+  let client: PoolClient | undefined;
+  let broken = false;
+  try {
+    client = await pool.connect();
+    return await work(client);
+  } catch (error) {
+    // A connection whose statement failed is sound; any other error leaves its state unknown.
+    broken = !(error instanceof DatabaseError || error instanceof Fault) || error.code === 'postgres';
+    throw told(error);
+  } finally {
+    client?.release(broken);
+  }
+}
+
+function runScoped<Row extends QueryResultRow>(
+  client: PoolClient,
+  setting: readonly string[],
+  statement: Statement,
+  values: Values,
+): Promise<Row[]> {
+  return new Promise((resolve, reject) => {
+    const done: Done = (error, result) => (error ? reject(error) : resolve(result.rows as Row[]));
+    client.query(new ScopedQuery(setting, statement, values, done));
+  });
+}
+
+async function runPlain<Row extends QueryResultRow>(
+  client: PoolClient,
+  statement: Statement,
+  values: Values,
+): Promise<Row[]> {
+  const result = await client.query<Row>({ ...statement, values: [...values] });
+  return result.rows;
+}
+
+async function transaction<Result>(
+  client: PoolClient,
+  scope: Scope,
+  work: (run: Run) => Promise<Result>,
+): Promise<Result> {
+  const [name, value] = scope === 'anyone' ? ['tocsin.organisation', ''] : settingOf(scope);
+  // One trip for both; the value is digits or a constant, see `settingOf`.
+  await client.query(`begin; set local ${name} = '${value}'`);
+  try {
+    const result = await work((statement, values = []) => runPlain(client, statement, values));
+    await client.query('commit');
+    return result;
+  } catch (error) {
+    await client.query('rollback');
+    throw error;
+  }
+}
+
+/** Statements on behalf of `scope`. Errors of the server that mean "not now" become `Fault('postgres')`. */
+export function scoped(pool: Pool, scope: Scope): Scoped {
+  const run: Run = (statement, values = []) =>
+    withClient(pool, async (client) => {
+      if (scope === 'anyone') return await runPlain(client, statement, values);
+      const setting = settingOf(scope);
+      if (!prepared.has(client)) {
+        await runPlain(client, scopeStatement, setting);
+        prepared.add(client);
+      }
+      return await runScoped(client, setting, statement, values);
+    });
+  return {
+    run,
+    transaction: (work) => withClient(pool, (client) => transaction(client, scope, work)),
+  };
+}
+
+/** The constraint that refused a statement as not unique (SQLSTATE 23505), or undefined. */
+export function uniqueViolation(error: unknown): string | undefined {
+  return error instanceof DatabaseError && error.code === '23505' ? error.constraint : undefined;
+}
