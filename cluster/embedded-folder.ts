@@ -4,7 +4,16 @@
  * reach the folder. Never loosens the permissions of a folder that it did not make.
  */
 import { createHash } from 'node:crypto';
-import { accessSync, chownSync, constants, lstatSync, mkdirSync, readFileSync, realpathSync, statfsSync } from 'node:fs';
+import {
+  accessSync,
+  chownSync,
+  constants,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  statfsSync,
+} from 'node:fs';
 import { statSync, symlinkSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { Fault } from '../src/fault.ts';
@@ -72,5 +81,8 @@ export function requireDisk(directory: string, bytesMin: number): void {
   const free = bavail * bsize;
   if (free >= bytesMin) return;
   const [has, needs] = [free, bytesMin].map((bytes) => `${Math.floor(bytes / 2 ** 20)} MiB`);
-  throw new Fault('start', `The disk of ${directory} has ${has} left; ${needs} are needed. Free some, or set TOCSIN_HOME.`);
+  throw new Fault(
+    'start',
+    `The disk of ${directory} has ${has} left; ${needs} are needed. Free some, or set TOCSIN_HOME.`,
+  );
 }

@@ -10,7 +10,9 @@ import { join } from 'node:path';
 import { Fault } from '../src/fault.ts';
 import { privateFolder, requireDisk, type ServerUser, serverUser } from './embedded-folder.ts';
 import { postgresPrograms } from './embedded-postgres-package.ts';
-import { type EmbeddedServer, isServing, launchServer, onPort } from './embedded-process.ts';
+import { isServing } from './embedded-claim.ts';
+import { type EmbeddedServer, launchServer } from './embedded-process.ts';
+import { onPort } from './embedded-port.ts';
 
 /** How to start PostgreSQL. */
 export type PostgresOptions = {

@@ -1,17 +1,16 @@
 /**
  * One embedded server as a child process: claim its folder, spawn, wait until ready, stop. Any process
- * that starts one, main thread. `running.json` in the folder says who runs it, so that a second start is
- * refused, and a server whose launcher was killed is ended instead of being in the way.
+ * that starts one, main thread.
  * Never leaves a child behind on an orderly exit; never lets Ctrl-C reach the server before us.
  */
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { closeSync, existsSync, openSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Fault } from '../src/fault.ts';
+import { type Claim, claimFolder } from './embedded-claim.ts';
 import type { ServerUser } from './embedded-folder.ts';
 
 /** A server that runs. */
@@ -55,74 +54,6 @@ const readyMsMax = 120_000;
 const stopMsMax = 30_000;
 const logLinesShown = 15;
 
-type Running = { readonly launcher: number; readonly pid?: number };
-
-/** Parent and command line of a live process; undefined when it is gone. */
-function processOf(pid: number): { parent: number; command: string } | undefined {
-  try {
-    if (existsSync('/proc/self/stat')) {
-      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
-      // The second field is a name in brackets that may itself hold spaces and brackets.
-      return { parent: Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]), command };
-    }
-    const line = execFileSync('ps', ['-o', 'ppid=,command=', '-p', String(pid)], { encoding: 'utf8' }).trim();
-    return { parent: Number.parseInt(line, 10), command: line };
-  } catch {
-    return undefined; // no such process
-  }
-}
-
-/** True when `pid` is a live server of `directory`, and not a stranger who was given the same process id. */
-export function isServing(pid: number, directory: string): boolean {
-  return processOf(pid)?.command.includes(directory) === true;
-}
-
-async function terminate(pid: number, signal: NodeJS.Signals, directory: string): Promise<void> {
-  process.kill(pid, signal);
-  const killAt = performance.now() + stopMsMax;
-  while (isServing(pid, directory)) {
-    await delay(readyPollMs);
-    if (performance.now() > killAt) process.kill(pid, 'SIGKILL');
-  }
-}
-
-/** Ends the server of `directory` if its launcher died without doing so. A live launcher's server is a `start` fault. */
-export async function endOrphan(name: string, directory: string, signal: NodeJS.Signals): Promise<void> {
-  const path = join(directory, 'running.json');
-  if (!existsSync(path)) return;
-  const running = readRunning(path);
-  const server = running.pid === undefined ? undefined : processOf(running.pid);
-  const claimed = running.pid === undefined && processOf(running.launcher) !== undefined;
-  const isHere = server?.command.includes(directory) === true;
-  if (claimed || (isHere && server.parent === running.launcher)) {
-    const holder = `process ${running.launcher}`;
-    throw new Fault('start', `${name} in ${directory} is already run by ${holder}. Stop it, or set TOCSIN_HOME.`);
-  }
-  if (isHere && running.pid !== undefined) await terminate(running.pid, signal, directory);
-  rmSync(path, { force: true });
-}
-
-function readRunning(path: string): Running {
-  try {
-    return JSON.parse(readFileSync(path, 'utf8')) as Running;
-  } catch {
-    return { launcher: 0 }; // cut short by a crash, so of nobody who lives
-  }
-}
-
-/** Claims the folder for this process; of two that try at once, one is refused. */
-async function claim(launch: Launch): Promise<string> {
-  await endOrphan(launch.name, launch.directory, launch.stopSignal);
-  const path = join(launch.directory, 'running.json');
-  try {
-    writeFileSync(path, JSON.stringify({ launcher: process.pid } satisfies Running), { flag: 'wx', mode: 0o600 });
-  } catch (cause) {
-    throw new Fault('start', `${launch.name} in ${launch.directory} is being started by another process.`, { cause });
-  }
-  return path;
-}
-
 function lastLines(path: string): string[] {
   return readFileSync(path, 'utf8').trimEnd().split('\n').slice(-logLinesShown);
 }
@@ -157,28 +88,27 @@ function spawnServer(launch: Launch, logPath: string): ChildProcess {
 }
 
 /** Hands out the child once its process id is written down; a program that cannot be run is a `start` fault. */
-async function spawned(launch: Launch, logPath: string, runningPath: string): Promise<ChildProcess & { pid: number }> {
+async function spawned(launch: Launch, logPath: string, claim: Claim): Promise<ChildProcess & { pid: number }> {
   const child = spawnServer(launch, logPath);
   await once(child, 'spawn').catch((cause: unknown) => {
     throw new Fault('start', `Cannot run ${launch.command} on this machine.`, { cause });
   });
   const { pid } = child;
   assert(pid !== undefined, 'a spawned process has an id');
-  writeFileSync(runningPath, JSON.stringify({ launcher: process.pid, pid } satisfies Running));
+  claim.record(pid);
   return Object.assign(child, { pid });
 }
 
 /** Runs the server and resolves when it is ready. Faults: `start`, with the end of its log in `details`. */
 export async function launchServer(launch: Launch): Promise<EmbeddedServer> {
-  const runningPath = await claim(launch);
-  const release = () => rmSync(runningPath, { force: true });
-  process.once('exit', release);
+  const claim = await claimFolder(launch.name, launch.directory, launch.stopSignal);
+  process.once('exit', claim.release);
   try {
     await launch.prepare();
     const logPath = join(launch.directory, 'server.log');
-    const child = await spawned(launch, logPath, runningPath);
-    process.off('exit', release);
-    const server = watch(launch, child, release);
+    const child = await spawned(launch, logPath, claim);
+    process.off('exit', claim.release);
+    const server = watch(launch, child, claim);
     try {
       await untilReady(launch, child, logPath);
     } catch (error) {
@@ -187,19 +117,19 @@ export async function launchServer(launch: Launch): Promise<EmbeddedServer> {
     }
     return server;
   } catch (error) {
-    process.off('exit', release);
-    release();
+    process.off('exit', claim.release);
+    claim.release();
     throw error;
   }
 }
 
 /** Follows a spawned server to its end, and ends it with this process. */
-function watch(launch: Launch, child: ChildProcess & { pid: number }, release: () => void): EmbeddedServer {
+function watch(launch: Launch, child: ChildProcess & { pid: number }, claim: Claim): EmbeddedServer {
   const endNow = () => child.kill(launch.stopSignal);
   process.once('exit', endNow);
   const exited = once(child, 'exit').then(() => {
     process.off('exit', endNow);
-    release();
+    claim.release();
   });
   const stop = async () => {
     endNow();
@@ -208,37 +138,4 @@ function watch(launch: Launch, child: ChildProcess & { pid: number }, release: (
     clearTimeout(kill);
   };
   return { url: launch.url(), port: launch.port, pid: child.pid, exited, stop };
-}
-
-/** Resolves to `port`, or to one that the system chose for 0, when nothing listens there. Rejects with the socket's error. */
-async function probePort(port: number): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve, reject) => {
-    probe.once('error', reject);
-    probe.listen(port, '127.0.0.1', resolve);
-  });
-  const address = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
-  return typeof address === 'object' && address !== null ? address.port : port;
-}
-
-/**
- * Starts on `wanted`, or on a free port for 0; in that case again when another program took the port
- * first. Faults: `start` when `wanted` is taken.
- */
-export async function onPort<T>(name: string, wanted: number, start: (port: number) => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
-    const port = await probePort(wanted).catch((cause: unknown) => {
-      throw new Fault('start', `${name} cannot have port ${wanted}: another program listens there.`, { cause });
-    });
-    try {
-      return await start(port);
-    } catch (error) {
-      const isTaken = await probePort(port).then(
-        () => false,
-        () => true,
-      );
-      if (wanted !== 0 || attempt === 3 || !isTaken) throw error;
-    }
-  }
 }

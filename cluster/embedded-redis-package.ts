@@ -104,7 +104,8 @@ async function fetchPackage(tree: string, searchPath: string): Promise<void> {
   writeFileSync(configuration, aptConfiguration(apt));
   // The proxy settings of the environment are for apt too.
   const options = { env: { ...process.env, PATH: searchPath, LC_ALL: 'C' }, timeout: fetchMsMax };
-  const aptGet = (...args: string[]) => execute('apt-get', ['--quiet', '--config-file', configuration, ...args], options);
+  const aptGet = (...args: string[]) =>
+    execute('apt-get', ['--quiet', '--config-file', configuration, ...args], options);
   // One package source of many that cannot be reached fails the update; what it did fetch may be enough.
   const update: unknown = await aptGet('update').catch((error: unknown) => error);
   try {
@@ -144,7 +145,11 @@ const remedies = [
  * A server that `user` can run: from `searchPath`, else from `cache`, else unpacked into `cache`.
  * Faults: `start`, which says what to install and in `details` why each way failed.
  */
-export async function findRedis(cache: string, searchPath: string, user: ServerUser | undefined): Promise<RedisProgram> {
+export async function findRedis(
+  cache: string,
+  searchPath: string,
+  user: ServerUser | undefined,
+): Promise<RedisProgram> {
   const objections: string[] = [];
   const tree = join(cache, 'unpacked');
   const tries: (() => Promise<RedisProgram | undefined>)[] = [

@@ -5,7 +5,8 @@
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { privateFolder, serverUser } from './embedded-folder.ts';
-import { type EmbeddedServer, launchServer, onPort } from './embedded-process.ts';
+import { onPort } from './embedded-port.ts';
+import { type EmbeddedServer, launchServer } from './embedded-process.ts';
 import { findRedis, redisEnvironment } from './embedded-redis-package.ts';
 
 /** How to start Redis. */

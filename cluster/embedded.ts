@@ -5,7 +5,6 @@
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { startPostgres } from './embedded-postgres.ts';
-import type { EmbeddedServer } from './embedded-process.ts';
 import { startRedis } from './embedded-redis.ts';
 
 /** What to start, and where. */
@@ -43,26 +42,29 @@ export function tocsinHome(environment: NodeJS.ProcessEnv = process.env): string
 /** Starts what is not given. Faults: `start`; nothing is left running then. */
 export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
   const { home, databaseUrl, redisUrl } = options;
-  const [postgres, redis] = await Promise.allSettled([
-    databaseUrl === undefined ? startPostgres({ directory: join(home, 'postgres') }) : undefined,
-    redisUrl === undefined ? startRedis({ directory: join(home, 'redis') }) : undefined,
-  ]);
-  const servers: { name: string; server: EmbeddedServer }[] = [];
-  if (redis.status === 'fulfilled' && redis.value) servers.push({ name: 'Redis', server: redis.value });
-  if (postgres.status === 'fulfilled' && postgres.value) servers.push({ name: 'PostgreSQL', server: postgres.value });
-  const stop = async () => {
-    for (const { server } of servers) await server.stop();
-  };
-  if (postgres.status === 'rejected' || redis.status === 'rejected') {
-    await stop();
-    // What is missing is told in one go; the first cause is enough for a person to go on.
-    return Promise.reject(postgres.status === 'rejected' ? postgres.reason : (redis as PromiseRejectedResult).reason);
+  const starting = [
+    redisUrl === undefined ? startRedis({ directory: join(home, 'redis') }) : Promise.resolve(undefined),
+    databaseUrl === undefined ? startPostgres({ directory: join(home, 'postgres') }) : Promise.resolve(undefined),
+  ] as const;
+  try {
+    const [redis, postgres] = await Promise.all(starting);
+    const servers = [
+      ...(redis === undefined ? [] : [{ name: 'Redis', server: redis }]),
+      ...(postgres === undefined ? [] : [{ name: 'PostgreSQL', server: postgres }]),
+    ];
+    return {
+      databaseUrl: databaseUrl ?? postgres?.url ?? '',
+      redisUrl: redisUrl ?? redis?.url ?? '',
+      started: servers.map(({ name }) => name),
+      ended: Promise.race(servers.map(({ name, server }) => server.exited.then(() => name))),
+      async stop() {
+        for (const { server } of servers) await server.stop();
+      },
+    };
+  } catch (error) {
+    for (const result of await Promise.allSettled(starting)) {
+      if (result.status === 'fulfilled') await result.value?.stop();
+    }
+    throw error;
   }
-  return {
-    databaseUrl: databaseUrl ?? postgres.value?.url ?? '',
-    redisUrl: redisUrl ?? redis.value?.url ?? '',
-    started: servers.map(({ name }) => name),
-    ended: Promise.race(servers.map(({ name, server }) => server.exited.then(() => name))),
-    stop,
-  };
 }

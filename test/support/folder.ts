@@ -5,7 +5,7 @@
 import { chmodSync, existsSync, mkdtempSync, readdirSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { endOrphan } from '../../cluster/embedded-process.ts';
+import { endOrphan } from '../../cluster/embedded-claim.ts';
 
 const prefix = 'tocsin-test-';
 

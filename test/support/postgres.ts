@@ -60,7 +60,7 @@ export async function makeTemplate(serverUrl: string): Promise<void> {
   await withOwner(serverUrl, (owner) => owner.query(`CREATE DATABASE ${template}`));
   const path = join(import.meta.dirname, '..', '..', 'src', 'db', 'migrate.ts');
   if (existsSync(path)) {
-    const { migrate } = (await import(path)) as { migrate(ownerUrl: string): Promise<void> };
+    const { migrate } = (await import(path)) as { migrate: (ownerUrl: string) => Promise<void> };
     await migrate(urlOf(serverUrl, template));
   }
   await withOwner(serverUrl, openRoles);
