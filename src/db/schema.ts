@@ -6,7 +6,9 @@
  */
 import { sql } from 'drizzle-orm';
 import {
+  type AnyPgColumn,
   customType,
+  foreignKey,
   index,
   integer,
   jsonb,
@@ -16,6 +18,7 @@ import {
   smallint,
   text,
   timestamp,
+  unique,
   uniqueIndex,
 } from 'drizzle-orm/pg-core';
 import type { CampaignStatus, Contents, Id, Nature } from '../handoff.ts';
@@ -86,9 +89,21 @@ export const residents = pgTable(
   },
   (t) => [
     uniqueIndex('residents_reference').on(t.organisationId, t.externalReference),
-    index('residents_organisation').on(t.organisationId, t.id),
+    unique('residents_organisation').on(t.organisationId, t.id),
   ],
 );
+
+/**
+ * Ties a row to a resident of its own organisation. Foreign keys are checked without row-level
+ * security, so that a key on the resident's id alone would accept somebody else's resident.
+ */
+function ownResident(name: string, table: { organisationId: AnyPgColumn; residentId: AnyPgColumn }) {
+  return foreignKey({
+    name,
+    columns: [table.organisationId, table.residentId],
+    foreignColumns: [residents.organisationId, residents.id],
+  }).onDelete('cascade');
+}
 
 /** Addresses of residents: `sms` for a mobile number, `voice` for a landline. */
 export const contactPoints = pgTable(
@@ -96,9 +111,7 @@ export const contactPoints = pgTable(
   {
     id: id(),
     organisationId: organisationId().references(() => organisations.id, { onDelete: 'cascade' }),
-    residentId: int8('resident_id')
-      .notNull()
-      .references(() => residents.id, { onDelete: 'cascade' }),
+    residentId: int8('resident_id').notNull(),
     channel: text('channel').$type<'sms' | 'voice'>().notNull(),
     /** E.164 with plus. */
     address: text('address').notNull(),
@@ -107,8 +120,10 @@ export const contactPoints = pgTable(
     createdAt: createdAt(),
   },
   (t) => [
+    ownResident('contact_points_own_resident', t),
     uniqueIndex('contact_points_address').on(t.residentId, t.channel, t.address),
-    index('contact_points_organisation').on(t.organisationId, t.channel, t.address),
+    index('contact_points_organisation').on(t.organisationId, t.channel, t.address, t.residentId),
+    index('contact_points_opted_out').on(t.organisationId).where(sql`opted_out_at is not null`),
   ],
 );
 
@@ -121,7 +136,10 @@ export const lists = pgTable(
     name: text('name').notNull(),
     createdAt: createdAt(),
   },
-  (t) => [uniqueIndex('lists_name').on(t.organisationId, t.name)],
+  (t) => [
+    uniqueIndex('lists_name').on(t.organisationId, t.name),
+    unique('lists_organisation').on(t.organisationId, t.id),
+  ],
 );
 
 /** Who is on which list. */
@@ -129,14 +147,19 @@ export const listMembers = pgTable(
   'list_members',
   {
     organisationId: organisationId().references(() => organisations.id, { onDelete: 'cascade' }),
-    listId: int8('list_id')
-      .notNull()
-      .references(() => lists.id, { onDelete: 'cascade' }),
-    residentId: int8('resident_id')
-      .notNull()
-      .references(() => residents.id, { onDelete: 'cascade' }),
+    listId: int8('list_id').notNull(),
+    residentId: int8('resident_id').notNull(),
   },
-  (t) => [primaryKey({ columns: [t.listId, t.residentId] }), index('list_members_resident').on(t.residentId)],
+  (t) => [
+    primaryKey({ columns: [t.listId, t.residentId] }),
+    ownResident('list_members_own_resident', t),
+    foreignKey({
+      name: 'list_members_own_list',
+      columns: [t.organisationId, t.listId],
+      foreignColumns: [lists.organisationId, lists.id],
+    }).onDelete('cascade'),
+    index('list_members_resident').on(t.organisationId, t.residentId),
+  ],
 );
 
 /** Whom a campaign is for: every resident, or the members of some lists. */
@@ -170,9 +193,12 @@ export const campaigns = pgTable(
     recipients: integer('recipients').notNull().default(0),
     duplicates: integer('duplicates').notNull().default(0),
     unreachable: jsonb('unreachable').$type<Unreachable>(),
-    /** Every batch up to this number is in Redis, or has been. */
-    enqueuedThrough: integer('enqueued_through').notNull().default(0),
     batches: integer('batches').notNull().default(0),
+    /** Every batch is in Redis, or has been. */
+    enqueuedAt: moment('enqueued_at'),
+    /** The planner that is putting its batches into Redis, and until when nobody else may. */
+    planner: text('planner'),
+    plannerUntil: moment('planner_until'),
   },
   (t) => [
     index('campaigns_organisation').on(t.organisationId, t.id),
@@ -204,14 +230,30 @@ export const outbox = pgTable('outbox', {
   createdAt: createdAt(),
 });
 
-/** Contact points × campaign, frozen at planning. Partitioned. */
+/** A campaign's share of one carrier, frozen at planning, and how far it has been put into Redis. */
+export const campaignCarriers = pgTable(
+  'campaign_carriers',
+  {
+    campaignId: int8('campaign_id').notNull(),
+    carrier: text('carrier').notNull(),
+    organisationId: organisationId(),
+    recipients: integer('recipients').notNull(),
+    /** Its batches are the numbers `first_batch` to `last_batch`, both included. */
+    firstBatch: integer('first_batch').notNull(),
+    lastBatch: integer('last_batch').notNull(),
+    /** Every batch of it up to this number is in Redis, or has been; `first_batch - 1` at first. */
+    enqueuedThrough: integer('enqueued_through').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.campaignId, t.carrier] })],
+);
+
+/** Contact points × campaign, frozen at planning. Its batch is the one whose ordinals hold it. Partitioned. */
 export const recipients = pgTable(
   'recipients',
   {
     campaignId: int8('campaign_id').notNull(),
     ordinal: integer('ordinal').notNull(),
     organisationId: organisationId(),
-    batch: integer('batch').notNull(),
     residentId: int8('resident_id').notNull(),
     /** Digits of E.164, without plus. */
     address: text('address').notNull(),
@@ -241,7 +283,8 @@ export const batches = pgTable(
 /**
  * What is known of each message of a batch on one carrier, one row per segment position. Byte i of
  * `states` belongs to ordinal first_ordinal + i: low four bits a segment state, high four bits (in
- * segment 0 only) how many segments the message has. Written by the recorder alone. Partitioned.
+ * segment 0 only) how many segments the message has. src/db/fold.ts reads and writes these bytes.
+ * A batch without a row has no outcome yet. Written by the recorder alone. Partitioned.
  */
 export const batchStates = pgTable(
   'batch_states',
@@ -257,12 +300,17 @@ export const batchStates = pgTable(
   (t) => [primaryKey({ columns: [t.campaignId, t.batch, t.carrier, t.segment] })],
 );
 
-/** One row per submission of a segment, append-only. Partitioned. */
+/**
+ * One row per outcome of a segment, append-only. A run of recipients that share an outcome without a
+ * submission (cancelled, expired) is one row of `recipients` consecutive ordinals. Partitioned.
+ */
 export const submissions = pgTable(
   'submissions',
   {
     campaignId: int8('campaign_id').notNull(),
     ordinal: integer('ordinal').notNull(),
+    /** How many ordinals from there on; 1 for everything that was submitted. */
+    recipients: smallint('recipients').notNull(),
     segment: smallint('segment').notNull(),
     /** Of how many segments the message consists. */
     segments: smallint('segments').notNull(),
@@ -274,15 +322,15 @@ export const submissions = pgTable(
     carrier: text('carrier').notNull(),
     /** `outcomeCodes` in src/handoff.ts. */
     outcome: smallint('outcome').notNull(),
-    /** SMPP command_status; 0 when the carrier did not answer. */
+    /** SMPP command_status as its 32 bits, hence negative above 0x7fffffff; 0 when there is none. */
     commandStatus: integer('command_status').notNull(),
     /** Canonical message id; empty when there is none. */
     messageId: text('message_id').notNull(),
     submittedAt: moment('submitted_at').notNull(),
   },
   (t) => [
-    index('submissions_message_id').on(t.messageId, t.carrier),
-    index('submissions_recipient').on(t.campaignId, t.ordinal),
+    index('submissions_message_id').on(t.messageId).where(sql`message_id <> ''`),
+    index('submissions_campaign').using('brin', t.campaignId),
   ],
 );
 
@@ -295,14 +343,13 @@ export const receipts = pgTable(
     segment: smallint('segment').notNull(),
     organisationId: organisationId(),
     carrier: text('carrier').notNull(),
-    messageId: text('message_id').notNull(),
     /** `receiptStateCodes` in src/handoff.ts. */
     state: smallint('state').notNull(),
     error: text('error').notNull(),
     doneAt: moment('done_at'),
     receivedAt: moment('received_at').notNull(),
   },
-  (t) => [index('receipts_recipient').on(t.campaignId, t.ordinal)],
+  (t) => [index('receipts_campaign').using('brin', t.campaignId)],
 );
 
 /** Receipts whose submission is not known yet. Belongs to no organisation until it is matched. */
@@ -332,14 +379,13 @@ export const inboundMessages = pgTable('inbound_messages', {
   receivedAt: moment('received_at').notNull(),
 });
 
-/** Running counts per campaign and carrier, kept by the recorder at each flush. */
+/** Running counts of messages per campaign and carrier, kept by the recorder at each flush. */
 export const campaignProgress = pgTable(
   'campaign_progress',
   {
     campaignId: int8('campaign_id').notNull(),
     carrier: text('carrier').notNull(),
     organisationId: organisationId(),
-    planned: integer('planned').notNull().default(0),
     /** Messages that the carrier ever accepted whole. */
     submitted: integer('submitted').notNull().default(0),
     /** Messages in the state `submitted` now. */
@@ -354,15 +400,16 @@ export const campaignProgress = pgTable(
   (t) => [primaryKey({ columns: [t.campaignId, t.carrier] })],
 );
 
-/** How far each stream has been recorded. Moves in the same transaction as the rows. */
+/** How far a carrier's two streams have been recorded. Moves in the same transaction as the rows. */
 export const recorderOffsets = pgTable('recorder_offsets', {
-  stream: text('stream').primaryKey(),
-  /** Last recorded Redis entry id. */
-  entryId: text('entry_id').notNull().default('0-0'),
+  carrier: text('carrier').primaryKey(),
+  /** Last recorded Redis entry ids. */
+  outcomesId: text('outcomes_id').notNull().default('0-0'),
+  receiptsId: text('receipts_id').notNull().default('0-0'),
   /** Who may write, until when; every write checks the epoch. */
-  owner: text('owner'),
+  owner: text('owner').notNull().default(''),
   epoch: int8('epoch').notNull().default(sql`0`),
-  leaseUntil: moment('lease_until'),
+  leaseUntil: moment('lease_until').notNull().default(sql`'-infinity'`),
 });
 
 /** Leases of singletons (reconciler, partitions, completion). Every write of a holder checks the epoch. */

@@ -1,0 +1,120 @@
+/**
+ * Connections to PostgreSQL. Runs on the main thread of api, planner and recorder. Each transaction says
+ * on whose behalf it reads, and row-level security does the rest; nothing here can bypass it. Never
+ * connects as the owner of the tables: only src/db/migrate.ts does.
+ */
+import assert from 'node:assert/strict';
+import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
+import pg from 'pg';
+import { Fault } from '../fault.ts';
+import type { Id } from '../handoff.ts';
+import type { Log } from '../telemetry.ts';
+import * as schema from './schema.ts';
+
+/** Queries by drizzle over the project's tables. */
+export type Queries = NodePgDatabase<typeof schema>;
+
+/** One transaction: `db` for drizzle queries, `client` for SQL and COPY, on the same connection. */
+export type Session = {
+  readonly db: Queries;
+  readonly client: pg.PoolClient;
+};
+
+/** A pool of connections of one role. */
+export type Database = {
+  /** For single statements of the service role. The API must use `tenant` or `platform`. */
+  readonly pool: pg.Pool;
+  /** A transaction that sees one organisation's rows only. Commits when `work` resolves, else rolls back. */
+  tenant<T>(organisation: Id, work: (session: Session) => Promise<T>): Promise<T>;
+  /** A transaction that sees organisations and their keys, for the platform's operator and for authentication. */
+  platform<T>(work: (session: Session) => Promise<T>): Promise<T>;
+  /** A transaction of the service role (planner, recorder). */
+  service<T>(work: (session: Session) => Promise<T>): Promise<T>;
+  /** Resolves when the server answers; throws `Fault('postgres')` when it does not. */
+  ready(): Promise<void>;
+  close(): Promise<void>;
+};
+
+/** What a pool needs. TLS is chosen in the URL, by `sslmode`. */
+export type DatabaseOptions = {
+  readonly url: string;
+  readonly poolMax: number;
+  readonly applicationName: string;
+  /** The server ends a statement after this; 0 is never. */
+  readonly statementTimeoutMs: number;
+  /** How long to wait for a connection. 5,000 when absent. */
+  readonly connectTimeoutMs?: number;
+  readonly log: Log;
+};
+
+/**
+ * Opens a pool; connects at the first query. Results: int8 is decimal text, int4 a number, timestamptz a
+ * `Date`, bytea a `Buffer`. Errors of the connection are `Fault('postgres')` with their cause; errors of a
+ * statement are pg's own `DatabaseError`, so that a caller can tell constraints apart by SQLSTATE.
+ */
+export function connect(options: DatabaseOptions): Database {
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    max: options.poolMax,
+    application_name: options.applicationName,
+    statement_timeout: options.statementTimeoutMs,
+    connectionTimeoutMillis: options.connectTimeoutMs ?? 5000,
+    keepAlive: true,
+  });
+  pool.on('error', (error) => options.log.warn('postgres.connection.lost', {}, error));
+  return {
+    pool,
+    tenant: (organisation, work) =>
+      transaction(pool, `set local tocsin.organisation = '${decimal(organisation)}'`, work),
+    platform: (work) => transaction(pool, "set local tocsin.platform = 'on'", work),
+    service: (work) => transaction(pool, '', work),
+    async ready() {
+      await pool.query('select 1').catch(unusable);
+    },
+    async close() {
+      if (!pool.ended) await pool.end();
+    },
+  };
+}
+
+/** An id that is safe to stand in SQL text. */
+function decimal(id: Id): Id {
+  assert(/^[0-9]{1,19}$/.test(id), 'an id is decimal');
+  return id;
+}
+
+async function transaction<T>(pool: pg.Pool, setting: string, work: (session: Session) => Promise<T>): Promise<T> {
+  const client = await pool.connect().catch(unusable);
+  // Without a listener a connection that ends between two statements would end the process.
+  const onError = () => undefined;
+  client.on('error', onError);
+  let alive = true;
+  try {
+    await client.query(`begin;${setting}`);
+    const result = await work({ db: drizzle(client, { schema }), client });
+    await client.query('commit');
+    return result;
+  } catch (error) {
+    alive = await client.query('rollback').then(
+      () => true,
+      () => false,
+    );
+    if (!alive || isServerTrouble(error)) return unusable(error);
+    throw error;
+  } finally {
+    client.off('error', onError);
+    client.release(!alive);
+  }
+}
+
+function unusable(cause: unknown): never {
+  throw new Fault('postgres', 'PostgreSQL cannot be used at the moment', { cause });
+}
+
+/**
+ * True for SQLSTATE classes that say "the server, not the statement": 08 connection exception, 53
+ * insufficient resources, 57P operator intervention, 58 system error.
+ */
+function isServerTrouble(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && /^(08|53|57P|58)/.test(error.code ?? '');
+}
