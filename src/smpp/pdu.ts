@@ -134,7 +134,10 @@ export function encodeHeaderOnly(id: number, status: number, sequence: number): 
   return bytes;
 }
 
-/** Reads one whole PDU of any command. Never throws, and keeps nothing of `bytes`. */
+/**
+ * Reads one whole PDU of any command. Never throws, and keeps nothing of `bytes`. Fields are as the package reads
+ * them: integers, strings, Buffers, and times as a Date when they are not empty.
+ */
 export function decodePdu(bytes: Buffer): DecodedPdu {
   if (bytes.length < headerBytes) return { kind: 'unreadable', reason: 'length' };
   const header = readHeader(bytes, 0);

@@ -36,7 +36,10 @@ test('command_status - what is wrong with the recipient or the sender is final, 
   expect(new Set(dispositions(ESME_RINVDSTADR, ESME_RINVSRCADR, ESME_RX_P_APPN, ESME_RX_R_APPN))).toEqual(
     new Set(['reject']),
   );
-  expect(dispositions(commandStatus.ESME_RSYSERR, commandStatus.ESME_RX_T_APPN)).toEqual(['retry-later', 'retry-later']);
+  expect(dispositions(commandStatus.ESME_RSYSERR, commandStatus.ESME_RX_T_APPN)).toEqual([
+    'retry-later',
+    'retry-later',
+  ]);
   expect(dispositions(commandStatus.ESME_RINVPASWD, commandStatus.ESME_RINVSYSID)).toEqual([
     'stop-account',
     'stop-account',

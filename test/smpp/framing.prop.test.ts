@@ -43,7 +43,10 @@ function read(chunks: readonly Buffer[]): { frames: string[]; lost: StreamLost |
 
 const pdus = fc.array(
   fc
-    .record({ length: fc.oneof(fc.integer({ min: 16, max: 40 }), fc.integer({ min: 16, max: 1500 })), fill: fc.nat(255) })
+    .record({
+      length: fc.oneof(fc.integer({ min: 16, max: 40 }), fc.integer({ min: 16, max: 1500 })),
+      fill: fc.nat(255),
+    })
     .map(({ length, fill }) => pdu(length, fill)),
   { maxLength: 12 },
 );

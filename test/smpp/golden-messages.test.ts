@@ -52,7 +52,9 @@ const submits: Readonly<Record<string, readonly [sequence: number, SubmitFields]
     514,
     {
       ...submit,
-      ...{ sourceTon: 1, sourceNpi: 1, source: '33700900900' },
+      sourceTon: 1,
+      sourceNpi: 1,
+      source: '33700900900',
       dataCoding: 8,
       shortMessage: Buffer.from('⚠ ça', 'utf16le').swap16(),
     },
@@ -80,7 +82,9 @@ const delivers: Readonly<Record<string, readonly [sequence: number, DeliverField
     66,
     {
       ...deliver,
-      ...{ destinationTon: 5, destinationNpi: 0, destination: 'VILLE' },
+      destinationTon: 5,
+      destinationNpi: 0,
+      destination: 'VILLE',
       esmClass: 4,
       shortMessage: Buffer.from(receiptText),
       tlvs: { receiptedMessageId: '7E1A00F3', messageState: 2, networkErrorCode: { networkType: 3, code: 0 } },
@@ -90,7 +94,9 @@ const delivers: Readonly<Record<string, readonly [sequence: number, DeliverField
     67,
     {
       ...deliver,
-      ...{ destinationTon: 3, destinationNpi: 0, destination: '38200' },
+      destinationTon: 3,
+      destinationNpi: 0,
+      destination: '38200',
       shortMessage: Buffer.from('STOP'),
     },
   ],

@@ -8,7 +8,14 @@ import { describe, expect, test } from 'vitest';
 import { commandId } from '../../src/smpp/command.ts';
 import { commandStatus } from '../../src/smpp/command-status.ts';
 import { Framer } from '../../src/smpp/framing.ts';
-import { type BindType, decodeBind, decodePdu, encodeBind, encodeBindResp, encodeHeaderOnly } from '../../src/smpp/pdu.ts';
+import {
+  type BindType,
+  decodeBind,
+  decodePdu,
+  encodeBind,
+  encodeBindResp,
+  encodeHeaderOnly,
+} from '../../src/smpp/pdu.ts';
 import { golden, goldenNames } from '../support/golden.ts';
 
 const bind = {

@@ -47,7 +47,12 @@ test('pdu - a bind without all its fields is none', () => {
 
 test('pdu - the header is unsigned and read where it lies', () => {
   const bytes = Buffer.concat([Buffer.alloc(3, 0xff), golden('submit_sm_resp_throttled')]);
-  expect(readHeader(bytes, 3)).toEqual({ length: 16, commandId: commandId.submit_sm_resp, status: 0x58, sequence: 513 });
+  expect(readHeader(bytes, 3)).toEqual({
+    length: 16,
+    commandId: commandId.submit_sm_resp,
+    status: 0x58,
+    sequence: 513,
+  });
 });
 
 test('pdu - nothing of the bytes is kept: a frame may be overwritten after reading', () => {

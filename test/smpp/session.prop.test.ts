@@ -103,7 +103,9 @@ test('session - bytes leave only on a socket that is up: the bind first, and onc
       const { seen } = play(happenings);
       const connected = seen.findIndex((one) => one.event.kind === 'connected' && one.before.phase === 'connecting');
       const sent = seen.flatMap((one, index) =>
-        one.actions.filter((action) => action.kind === 'send' || action.kind === 'respond').map((action) => ({ action, index })),
+        one.actions
+          .filter((action) => action.kind === 'send' || action.kind === 'respond')
+          .map((action) => ({ action, index })),
       );
       if (connected === -1) {
         expect(sent).toEqual([]);

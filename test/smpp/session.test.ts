@@ -105,7 +105,12 @@ test('session - an unbind of the peer is answered before the close, also when it
 });
 
 test('session - requests that an ESME does not serve are nacked, responses nobody asked for are not', () => {
-  const nack = { kind: 'respond', commandId: commandId.generic_nack, status: commandStatus.ESME_RINVCMDID, sequence: 9 };
+  const nack = {
+    kind: 'respond',
+    commandId: commandId.generic_nack,
+    status: commandStatus.ESME_RINVCMDID,
+    sequence: 9,
+  };
   for (const id of [commandId.submit_sm, commandId.query_sm, 0x00000112, 0x00010200]) {
     expect(step(bound(), pdu(id), 0).actions).toEqual([nack]);
   }

@@ -37,39 +37,45 @@ function checkFresh(model: Model, sequence: number): void {
   model.given.push(sequence);
 }
 
-const open = fc.nat(5).map((waitMs): Command => ({
-  check: (model) => model.open.size < capacity,
-  run(model, window) {
-    model.nowMs += waitMs;
-    const ticket = model.tickets++;
-    const sequence = window.open(ticket, model.nowMs);
-    checkFresh(model, sequence);
-    model.open.set(sequence, { ticket, openedMs: model.nowMs });
-    checkCounts(model, window);
-  },
-  toString: () => `open after ${waitMs} ms`,
-}));
+const open = fc.nat(5).map(
+  (waitMs): Command => ({
+    check: (model) => model.open.size < capacity,
+    run(model, window) {
+      model.nowMs += waitMs;
+      const ticket = model.tickets++;
+      const sequence = window.open(ticket, model.nowMs);
+      checkFresh(model, sequence);
+      model.open.set(sequence, { ticket, openedMs: model.nowMs });
+      checkCounts(model, window);
+    },
+    toString: () => `open after ${waitMs} ms`,
+  }),
+);
 
-const settle = fc.nat().map((pick): Command => ({
-  check: (model) => model.open.size > 0,
-  run(model, window) {
-    const [sequence, entry] = [...model.open][pick % model.open.size] as [number, Open];
-    expect(window.settle(sequence)).toBe(entry.ticket);
-    model.open.delete(sequence);
-    model.closed.push(sequence);
-    checkCounts(model, window);
-  },
-  toString: () => `settle open no. ${pick}`,
-}));
+const settle = fc.nat().map(
+  (pick): Command => ({
+    check: (model) => model.open.size > 0,
+    run(model, window) {
+      const [sequence, entry] = [...model.open][pick % model.open.size] as [number, Open];
+      expect(window.settle(sequence)).toBe(entry.ticket);
+      model.open.delete(sequence);
+      model.closed.push(sequence);
+      checkCounts(model, window);
+    },
+    toString: () => `settle open no. ${pick}`,
+  }),
+);
 
-const settleAgain = fc.nat().map((pick): Command => ({
-  check: (model) => model.closed.length > 0,
-  run(model, window) {
-    expect(window.settle(model.closed[pick % model.closed.length] as number)).toBe(-1);
-    checkCounts(model, window);
-  },
-  toString: () => `settle closed no. ${pick}`,
-}));
+const settleAgain = fc.nat().map(
+  (pick): Command => ({
+    check: (model) => model.closed.length > 0,
+    run(model, window) {
+      expect(window.settle(model.closed[pick % model.closed.length] as number)).toBe(-1);
+      checkCounts(model, window);
+    },
+    toString: () => `settle closed no. ${pick}`,
+  }),
+);
 
 const settleUnknown = fc.oneof(fc.constantFrom(0, sequenceMax, 0x80000000, 0xffffffff), fc.nat(0xffffffff)).map(
   (sequence): Command => ({
@@ -93,25 +99,27 @@ const next = fc.constant<Command>({
   toString: () => 'next',
 });
 
-const expire = fc.nat(8).map((ageMs): Command => ({
-  check: () => true,
-  run(model, window) {
-    const beforeMs = model.nowMs - ageMs;
-    const expected = [...model.open].filter(([, entry]) => entry.openedMs < beforeMs);
-    const seen: [number, number][] = [];
-    window.expire(beforeMs, (ticket, sequence) => {
-      expect(window.settle(sequence)).toBe(-1);
-      seen.push([sequence, ticket]);
-    });
-    expect(seen).toEqual(expected.map(([sequence, entry]) => [sequence, entry.ticket]));
-    for (const [sequence] of expected) {
-      model.open.delete(sequence);
-      model.closed.push(sequence);
-    }
-    checkCounts(model, window);
-  },
-  toString: () => `expire older than ${ageMs} ms`,
-}));
+const expire = fc.nat(8).map(
+  (ageMs): Command => ({
+    check: () => true,
+    run(model, window) {
+      const beforeMs = model.nowMs - ageMs;
+      const expected = [...model.open].filter(([, entry]) => entry.openedMs < beforeMs);
+      const seen: [number, number][] = [];
+      window.expire(beforeMs, (ticket, sequence) => {
+        expect(window.settle(sequence)).toBe(-1);
+        seen.push([sequence, ticket]);
+      });
+      expect(seen).toEqual(expected.map(([sequence, entry]) => [sequence, entry.ticket]));
+      for (const [sequence] of expected) {
+        model.open.delete(sequence);
+        model.closed.push(sequence);
+      }
+      checkCounts(model, window);
+    },
+    toString: () => `expire older than ${ageMs} ms`,
+  }),
+);
 
 const drain = fc.constant<Command>({
   check: () => true,
