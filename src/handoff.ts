@@ -242,3 +242,91 @@ export type CampaignStatus =
 
 /** Fields of a recipient that a text may use as placeholders, in the order in which they are packed. */
 export const recipientFields = ['firstName', 'lastName', 'street', 'postcode', 'city'] as const;
+
+// ── contracts: what stages need of Redis; src/stream implements, cluster/ injects ───────────────
+
+/** A command to the planner. It only says "look": the campaign's row in PostgreSQL is the truth. */
+export type Command = {
+  /** Id of its stream entry. */
+  readonly entry: string;
+  readonly campaign: Id;
+  readonly command: 'launch' | 'pause' | 'resume' | 'cancel';
+};
+
+/** The stream of commands, read by all planners as one group. */
+export type CommandQueue = {
+  /** The next command, also one that a dead planner left; undefined when none came for about a second. */
+  next(): Promise<Command | undefined>;
+  /** Acknowledges and deletes it. */
+  done(command: Command): Promise<void>;
+};
+
+/** Puts campaigns into carriers' streams. */
+export type Enqueue = {
+  /**
+   * Makes the campaign known to the carrier and appends its batches, which are in order of their numbers.
+   * Repeating adds nothing twice. Information waits while the carrier's stream is full. Resolves with how
+   * many of `batches` are in, which is fewer than all only when `signal` was aborted meanwhile. Batches of a
+   * cancelled or expired campaign may have no `packed` bytes: a worker settles them by their counts.
+   */
+  enqueue(
+    carrier: string,
+    content: CampaignContent,
+    batches: readonly Batch[],
+    options: { readonly last: boolean; readonly signal: AbortSignal },
+  ): Promise<number>;
+  /** Tells a carrier's workers; may come before the campaign's first batch. Repeating changes nothing. */
+  control(carrier: string, campaign: Id, verb: 'pause' | 'resume' | 'cancel'): Promise<void>;
+  /** Forgets a finished campaign; false while batches of it are left. */
+  close(carrier: string, campaign: Id): Promise<boolean>;
+};
+
+/** An outcome entry as the recorder reads it; `packed` as `readOutcomes` in src/stream/entry.ts takes it. */
+export type OutcomeRecord = { readonly id: string; readonly header: OutcomeHeader; readonly packed: Buffer };
+
+/** A receipts entry as the recorder reads it; `packed` as `readReceipts` in src/stream/entry.ts takes it. */
+export type ReceiptRecord = {
+  readonly id: string;
+  /** Epoch milliseconds at which the worker had them. */
+  readonly atMs: number;
+  readonly packed: Buffer;
+  readonly inbound: readonly InboundMessage[];
+};
+
+/** Last entry ids of a carrier's two streams that are in PostgreSQL; `0-0` before the first. */
+export type RecordOffsets = { readonly outcomes: string; readonly receipts: string };
+
+/** Entries after the offsets, in order. */
+export type RecordRead = {
+  readonly outcomes: readonly OutcomeRecord[];
+  readonly receipts: readonly ReceiptRecord[];
+  /**
+   * Redis's time in milliseconds up to which `outcomes` is complete: the millisecond of its last entry when
+   * there may be more, else Redis's clock before the read. Receipts are held until outcomes caught up.
+   */
+  readonly outcomesThroughMs: number;
+};
+
+/** A carrier's outcomes and receipts. */
+export type RecordSource = {
+  /** At most the given numbers of entries of each stream; does not wait when there are none. */
+  read(
+    carrier: string,
+    after: RecordOffsets,
+    limits: { readonly outcomeEntriesMax: number; readonly receiptEntriesMax: number },
+  ): Promise<RecordRead>;
+  /** Deletes entries up to and including the offsets: they are committed. */
+  trim(carrier: string, through: RecordOffsets): Promise<void>;
+};
+
+/** A campaign's counts, told to whoever watches it. */
+export type ProgressEvent = {
+  readonly campaign: Id;
+  readonly organisation: Id;
+  readonly progress: Progress;
+  /** True in the last event of a campaign: it is completed or cancelled. */
+  readonly finished: boolean;
+};
+
+/** Tells the watchers; losing an event is allowed, because the next one has all counts. */
+export type PublishProgress = (events: readonly ProgressEvent[]) => Promise<void>;
