@@ -53,7 +53,7 @@ async function terminate(pid: number, signal: NodeJS.Signals, directory: string)
   }
 }
 
-/** Ends the server of `directory` if its launcher died without doing so. A live launcher's server is a `start` fault. */
+/** Ends the server of `directory` if its launcher died without doing so. Faults: `start` when the launcher lives. */
 export async function endOrphan(name: string, directory: string, signal: NodeJS.Signals): Promise<void> {
   const path = join(directory, 'running.json');
   if (!existsSync(path)) return;

@@ -4,7 +4,7 @@
 import { createServer } from 'node:net';
 import { Fault } from '../src/fault.ts';
 
-/** Resolves to `port`, or to one that the system chose for 0, when nothing listens there. Rejects with the socket's error. */
+/** `port`, or one that the system chose for 0, if nothing listens there; else rejects with the socket's error. */
 async function probePort(port: number): Promise<number> {
   const probe = createServer();
   await new Promise<void>((resolve, reject) => {

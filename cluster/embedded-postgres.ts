@@ -124,7 +124,8 @@ function isReady(data: string, pid: number): boolean {
 
 /**
  * Starts PostgreSQL in `directory` and resolves when it serves. `url` is of its superuser, who bypasses
- * row-level security. Faults: `start` (port taken, folder in use or not writable, no disk, no program for this platform).
+ * row-level security. Faults: `start` (port taken, folder in use or not writable, disk full, no program for
+ * this platform).
  */
 export async function startPostgres(options: PostgresOptions): Promise<EmbeddedServer> {
   const { fast = false, platform = `${process.platform}-${process.arch}` } = options;

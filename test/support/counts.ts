@@ -4,7 +4,7 @@
  */
 import type { Reporter, SerializedError, TestModule } from 'vitest/node';
 
-/** Prints `vitest: N passed, N failed, N skipped`; a file that cannot be loaded or an error outside a test counts as failed. */
+/** Prints `vitest: N passed, N failed, N skipped`; what goes wrong outside a test counts as failed. */
 export default class Counts implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], errors: readonly SerializedError[]): void {
     const counts = { passed: 0, failed: errors.length, skipped: 0, pending: 0 };

@@ -3,11 +3,10 @@
  * about 20 ms, so that every test file has a fresh one of its own.
  */
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { inject } from 'vitest';
+import { ensureRolePasswords, migrate, urlOfRole } from '../../src/db/migrate.ts';
 
 /** A migrated, empty database. */
 export type TestDatabase = {
@@ -22,17 +21,14 @@ export type TestDatabase = {
 };
 
 const template = 'tocsin_template';
-const roles = { api: 'tocsin_api', service: 'tocsin_service' };
-/** Not a secret: the server lives for one run, on loopback. */
-const rolePassword = 'test';
+/** Not secrets: the server lives for one run, on loopback. */
+const passwords = { api: 'api', service: 'service' };
 /** `pool.end()` resolves a little before the server has seen its connections close. */
 const connectionsClosePolls = 100;
 
-/** `serverUrl` with another database and, if given, another user. */
-function urlOf(serverUrl: string, database: string, user?: string): string {
+function urlOf(serverUrl: string, database: string): string {
   const url = new URL(serverUrl);
   url.pathname = database;
-  if (user !== undefined) [url.username, url.password] = [user, rolePassword];
   return url.href;
 }
 
@@ -46,24 +42,11 @@ async function withOwner<T>(url: string, use: (client: pg.Client) => Promise<T>)
   }
 }
 
-/** Lets the two roles, which `migrate` makes, log in with a password that tests know. */
-async function openRoles(owner: pg.Client): Promise<void> {
-  for (const role of Object.values(roles)) {
-    const { rowCount } = await owner.query('SELECT FROM pg_roles WHERE rolname = $1', [role]);
-    if (rowCount === 0) await owner.query(`CREATE ROLE ${role}`);
-    await owner.query(`ALTER ROLE ${role} LOGIN PASSWORD '${rolePassword}'`);
-  }
-}
-
-/** Makes the template on a fresh server. Called once per server, by global-setup. */
+/** Makes the template on a fresh server. Called once per server. */
 export async function makeTemplate(serverUrl: string): Promise<void> {
   await withOwner(serverUrl, (owner) => owner.query(`CREATE DATABASE ${template}`));
-  const path = join(import.meta.dirname, '..', '..', 'src', 'db', 'migrate.ts');
-  if (existsSync(path)) {
-    const { migrate } = (await import(path)) as { migrate: (ownerUrl: string) => Promise<void> };
-    await migrate(urlOf(serverUrl, template));
-  }
-  await withOwner(serverUrl, openRoles);
+  await migrate(urlOf(serverUrl, template));
+  await ensureRolePasswords(serverUrl, passwords);
 }
 
 async function dropDatabase(serverUrl: string, name: string): Promise<void> {
@@ -81,10 +64,11 @@ async function dropDatabase(serverUrl: string, name: string): Promise<void> {
 export async function testDatabase(serverUrl: string = inject('postgresUrl')): Promise<TestDatabase> {
   const name = `test_${randomBytes(8).toString('hex')}`;
   await withOwner(serverUrl, (owner) => owner.query(`CREATE DATABASE ${name} TEMPLATE ${template}`));
+  const ownerUrl = urlOf(serverUrl, name);
   return {
-    ownerUrl: urlOf(serverUrl, name),
-    apiUrl: urlOf(serverUrl, name, roles.api),
-    serviceUrl: urlOf(serverUrl, name, roles.service),
+    ownerUrl,
+    apiUrl: urlOfRole(ownerUrl, 'tocsin_api', passwords.api),
+    serviceUrl: urlOfRole(ownerUrl, 'tocsin_service', passwords.service),
     drop: () => dropDatabase(serverUrl, name),
   };
 }
