@@ -33,7 +33,7 @@ export const settingsSchema = z.object({
   workerName: z.string().regex(/^[\w.-]{1,64}$/).optional().describe('Name of this worker; host name and process id when absent.'),
   encodeThreads: count(0, 64).default(1).describe('Piscina threads of a worker; 0 encodes on the main thread.'),
   encodeInPlaceBelow: count(0, 10_000).default(16).describe('Batches of fewer recipients are encoded on the main thread.'),
-  batchesAheadMax: count(1, 10_000).default(16).describe('Batches that a worker holds per carrier before they are written.'),
+  batchesAheadMax: count(1, 5_000).default(64).describe('Batches that a worker holds per carrier before they are written.'),
   secondsAheadMax: z.coerce.number().min(0.01).max(60).default(0.5).describe('Seconds of sending that a worker holds ahead per carrier.'),
   reservationSegments: count(1, 10_000).default(25).describe('Segments that are reserved in Redis at once before they are written.'),
   batchLeaseMs: count(500, 600_000).default(10_000).describe('A batch of a worker that does not renew for this long is taken over.'),

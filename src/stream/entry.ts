@@ -75,14 +75,14 @@ export const outcomeFixedBytes = 12;
 
 /** Grows by doubling; the caller takes `bytes()` and clears. */
 export class OutcomeWriter {
-  private buffer: Buffer;
-  private end = 0;
+  #buffer: Buffer;
+  #end = 0;
   /** Records written since the last clear. */
   records = 0;
 
   /** `bytesExpected`: size to start with. */
   constructor(bytesExpected: number) {
-    this.buffer = Buffer.allocUnsafe(Math.max(64, bytesExpected));
+    this.#buffer = Buffer.allocUnsafe(Math.max(64, bytesExpected));
   }
 
   /**
@@ -99,9 +99,9 @@ export class OutcomeWriter {
     messageId: string,
   ): void {
     const idBytes = Math.min(messageId.length, 255);
-    this.room(outcomeFixedBytes + idBytes);
-    const b = this.buffer;
-    let at = this.end;
+    this.#room(outcomeFixedBytes + idBytes);
+    const b = this.#buffer;
+    let at = this.#end;
     b[at++] = index >>> 8;
     b[at++] = index & 0xff;
     b[at++] = count >>> 8;
@@ -112,23 +112,23 @@ export class OutcomeWriter {
     at = b.writeUInt32BE(commandStatus >>> 0, at);
     b[at++] = idBytes;
     for (let i = 0; i < idBytes; i++) b[at++] = messageId.charCodeAt(i) & 0xff;
-    this.end = at;
+    this.#end = at;
     this.records++;
   }
 
   /** What was written since the last clear; a copy, so that writing may go on. */
   take(): Buffer {
-    const bytes = Buffer.from(this.buffer.subarray(0, this.end));
-    this.end = 0;
+    const bytes = Buffer.from(this.#buffer.subarray(0, this.#end));
+    this.#end = 0;
     this.records = 0;
     return bytes;
   }
 
-  private room(bytes: number): void {
-    if (this.end + bytes <= this.buffer.length) return;
-    const grown = Buffer.allocUnsafe(Math.max(this.buffer.length * 2, this.end + bytes));
-    this.buffer.copy(grown, 0, 0, this.end);
-    this.buffer = grown;
+  #room(bytes: number): void {
+    if (this.#end + bytes <= this.#buffer.length) return;
+    const grown = Buffer.allocUnsafe(Math.max(this.#buffer.length * 2, this.#end + bytes));
+    this.#buffer.copy(grown, 0, 0, this.#end);
+    this.#buffer = grown;
   }
 }
 
@@ -207,10 +207,10 @@ export function packReceipts(receipts: readonly Receipt[]): Buffer {
     at = packed.writeUInt32BE(r.doneAtSeconds >>> 0, at);
     const id = r.messageId.slice(0, 255);
     packed[at++] = id.length;
-    at += packed.latin1Write(id, at);
+    at += packed.write(id, at, 'latin1');
     const error = r.error.slice(0, 255);
     packed[at++] = error.length;
-    at += packed.latin1Write(error, at);
+    at += packed.write(error, at, 'latin1');
   }
   return packed;
 }

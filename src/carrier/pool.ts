@@ -1,0 +1,156 @@
+/**
+ * The binds that this worker holds of one carrier, and the pump that fills their windows. Runs on the worker's
+ * main thread. What goes out first is decided here, at the last moment: whenever a bind has room, the source is
+ * asked for the most urgent run, and a part of every window is kept for alerts.
+ */
+import type { Clock } from '../clock.ts';
+import type { Log } from '../telemetry.ts';
+import { type AnswerDeliveries, Bind, type BindSettings } from './bind.ts';
+import type { Run } from './link.ts';
+
+/** What a bind can take at this moment, in segments. */
+export type Room = {
+  /** What its pace allows; a message that is longer may go all the same, and is paid for afterwards. */
+  readonly paced: number;
+  /** Free places in its window. */
+  readonly alert: number;
+  /** Free places in the part of its window that information may use. */
+  readonly information: number;
+  /** All places of its window: no message may wait for more than that. */
+  readonly window: number;
+};
+
+/** Where runs come from. */
+export type RunSource = {
+  /** The most urgent run that fits; undefined when there is none. */
+  next(room: Room): Run | undefined;
+};
+
+/** Who hears of the pool's binds. */
+export type PoolHandlers = {
+  answered(bind: Bind, ticket: number, commandStatus: number, messageId: string): void;
+  lost(ticket: number): void;
+  delivered(answer: AnswerDeliveries, sequence: number, buffer: Buffer, start: number, end: number): void;
+};
+
+/** Shortest pause before a bind that has to wait for its pace is looked at again. */
+const paceTickMs = 2;
+
+/** The binds of one carrier. */
+export class Pool {
+  readonly #settings: BindSettings;
+  readonly #source: RunSource;
+  readonly #handlers: PoolHandlers;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #informationWindow: number;
+  readonly #binds = new Map<number, Bind>();
+  #first = 0;
+  #isPumping = false;
+  #cancelPace: (() => void) | undefined;
+
+  /** `alertWindowShare`: the part of each window that information may not use. */
+  constructor(
+    settings: BindSettings,
+    alertWindowShare: number,
+    source: RunSource,
+    handlers: PoolHandlers,
+    clock: Clock,
+    log: Log,
+  ) {
+    this.#settings = settings;
+    this.#source = source;
+    this.#handlers = handlers;
+    this.#clock = clock;
+    this.#log = log;
+    const kept = settings.window > 1 ? Math.ceil(settings.window * alertWindowShare) : 0;
+    this.#informationWindow = Math.max(1, settings.window - kept);
+  }
+
+  /** Slots with a bind, bound or on its way. */
+  get slots(): number[] {
+    return [...this.#binds.keys()];
+  }
+
+  /** Binds that can submit now. */
+  get boundCount(): number {
+    let bound = 0;
+    for (const bind of this.#binds.values()) if (bind.isBound) bound++;
+    return bound;
+  }
+
+  /** Segments that wait for an answer. */
+  get inFlight(): number {
+    let inFlight = 0;
+    for (const bind of this.#binds.values()) inFlight += bind.inFlight;
+    return inFlight;
+  }
+
+  /** Segments that all windows together may hold. */
+  get windowTotal(): number {
+    return this.#binds.size * this.#settings.window;
+  }
+
+  /** Segments a second that the held slots may send. */
+  get ratePerSecond(): number {
+    return this.#binds.size * this.#settings.ratePerSecond;
+  }
+
+  /** Opens the bind of a slot. */
+  open(slot: number): void {
+    if (this.#binds.has(slot)) return;
+    const handlers = { ...this.#handlers, ready: () => this.pump() };
+    const log = this.#log.with({ slot });
+    this.#binds.set(slot, new Bind(this.#settings, handlers, this.#clock, log, Math.random));
+  }
+
+  /** Drains the bind of a slot; after `deadlineMs` (monotonic) what is still open is given up. */
+  async close(slot: number, deadlineMs: number): Promise<void> {
+    const bind = this.#binds.get(slot);
+    if (bind === undefined) return;
+    const cancel = this.#clock.after(Math.max(0, deadlineMs - this.#clock.monotonicMs()), () => bind.abandon());
+    await bind.stop();
+    cancel();
+    this.#binds.delete(slot);
+  }
+
+  /** Closes the bind of a slot at once: its lease is lost. */
+  abandon(slot: number): void {
+    this.#binds.get(slot)?.abandon();
+    this.#binds.delete(slot);
+  }
+
+  /** Fills every window as far as room, pace and work allow. */
+  pump(): void {
+    if (this.#isPumping) return;
+    this.#isPumping = true;
+    const binds = [...this.#binds.values()];
+    let waitMs = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < binds.length; i++) {
+      waitMs = Math.min(waitMs, this.#fill(binds[(this.#first + i) % binds.length] as Bind));
+    }
+    this.#first++;
+    this.#isPumping = false;
+    if (Number.isFinite(waitMs) && this.#cancelPace === undefined) {
+      this.#cancelPace = this.#clock.after(Math.max(paceTickMs, waitMs), () => {
+        this.#cancelPace = undefined;
+        this.pump();
+      });
+    }
+  }
+
+  /** Fills one bind; returns how long it must wait for its pace, Infinity when something else must happen first. */
+  #fill(bind: Bind): number {
+    for (;;) {
+      const room = bind.room;
+      if (room === 0) return Number.POSITIVE_INFINITY;
+      const nowMs = this.#clock.monotonicMs();
+      const paced = bind.pace.allowed(nowMs);
+      if (paced < 1) return bind.pace.waitMs(nowMs);
+      const information = Math.min(room, Math.max(0, this.#informationWindow - bind.inFlight));
+      const run = this.#source.next({ paced, alert: room, information, window: this.#settings.window });
+      if (run === undefined) return Number.POSITIVE_INFINITY;
+      bind.submit(run);
+    }
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * Puts campaigns into carriers' streams, in the planner process. Idempotent: a script knows the last batch
+ * number, so a planner that starts again adds nothing twice. Information waits in PostgreSQL while a carrier's
+ * stream is full; alerts always go in.
+ */
+import type { Redis } from 'ioredis';
+import type { Clock } from '../clock.ts';
+import type { Batch, CampaignContent, Enqueue, Id } from '../handoff.ts';
+import { batchHeader, entryVersion } from './entry.ts';
+import { carrierKeys } from './keys.ts';
+import { type Script, script } from './script.ts';
+import { closeScript, controlScript, enqueueScript, openScript } from './scripts.ts';
+
+/** Batches sent to Redis before their answers are awaited. */
+const pipelinedMax = 32;
+/** Pause between looks at a full stream. */
+const fullLookMs = 100;
+/** How long an alert's batches may take to reach a replica before the planner goes on without it. */
+const replicaWaitMs = 100;
+
+/** The enqueuer of a planner. */
+export class Producer implements Enqueue {
+  readonly #redis: Redis;
+  readonly #clock: Clock;
+  readonly #waitingBytesMax: number;
+  readonly #scripts: Record<'open' | 'enqueue' | 'control' | 'close', Script>;
+
+  /** `waitingBytesMax`: packed bytes of information that may wait per carrier. */
+  constructor(redis: Redis, waitingBytesMax: number, clock: Clock) {
+    this.#redis = redis;
+    this.#clock = clock;
+    this.#waitingBytesMax = waitingBytesMax;
+    this.#scripts = {
+      open: script(redis, openScript),
+      enqueue: script(redis, enqueueScript),
+      control: script(redis, controlScript),
+      close: script(redis, closeScript),
+    };
+  }
+
+  /** See `Enqueue`. */
+  async enqueue(
+    carrier: string,
+    content: CampaignContent,
+    batches: readonly Batch[],
+    { signal }: { readonly last: boolean; readonly signal: AbortSignal },
+  ): Promise<number> {
+    const { prefix } = carrierKeys(carrier);
+    await this.#scripts.open(prefix, content.campaign, content.nature, content.weight, JSON.stringify(content));
+    for (let first = 0; first < batches.length; first += pipelinedMax) {
+      if (content.nature === 'information') await this.#room(carrier, signal);
+      if (signal.aborted) return first;
+      const several = batches.slice(first, first + pipelinedMax);
+      await Promise.all(several.map((batch) => this.#add(prefix, batch)));
+    }
+    if (content.nature === 'alert') await this.#reachReplica();
+    return batches.length;
+  }
+
+  /** See `Enqueue`. */
+  async control(carrier: string, campaign: Id, verb: 'pause' | 'resume' | 'cancel'): Promise<void> {
+    await this.#scripts.control(carrierKeys(carrier).prefix, campaign, verb);
+  }
+
+  /** See `Enqueue`. */
+  async close(carrier: string, campaign: Id): Promise<boolean> {
+    return (await this.#scripts.close(carrierKeys(carrier).prefix, campaign)) === 1;
+  }
+
+  async #add(prefix: string, batch: Batch): Promise<void> {
+    const { campaign, number, attempt, packed } = batch;
+    const recipients = batch.only?.length ?? batch.recipients;
+    await this.#scripts.enqueue(
+      prefix,
+      campaign,
+      number,
+      attempt,
+      entryVersion,
+      batchHeader(batch),
+      packed,
+      recipients,
+    );
+  }
+
+  async #room(carrier: string, signal: AbortSignal): Promise<void> {
+    const key = carrierKeys(carrier).waiting;
+    while (!signal.aborted && Number(await this.#redis.get(key)) >= this.#waitingBytesMax) {
+      await new Promise<void>((resolve) => this.#clock.after(fullLookMs, resolve));
+    }
+  }
+
+  /** Where there is a replica, an alert is on it before the planner goes on; see README, "What can go wrong". */
+  async #reachReplica(): Promise<void> {
+    const replication = await this.#redis.info('replication');
+    const replicas = Number(/connected_slaves:(\d+)/.exec(replication)?.[1] ?? 0);
+    if (replicas > 0) await this.#redis.wait(1, replicaWaitMs);
+  }
+}

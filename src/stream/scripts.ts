@@ -1,0 +1,319 @@
+/**
+ * Lua scripts: each is one step that must not be seen half done. Keys of one call share a hash tag.
+ * A batch's ledger (hash) names its owner; every step of a worker checks it first, so that a worker
+ * which was taken for dead can change nothing. Pure text; `consumer.ts`, `producer.ts` and `slots.ts`
+ * call them.
+ *
+ * Scripts that workers need to get rid of work may run when Redis is at `maxmemory` (allow-oom).
+ */
+
+const allowOom = '#!lua flags=allow-oom\n';
+
+/** Redis's own clock in milliseconds: clocks of workers may be wrong. */
+const now = `
+local function now()
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+`;
+
+/**
+ * Puts a campaign into its lane's schedule if it is not there (start-time fair queueing): its start tag
+ * is the later of the lane's virtual time and its own last finish tag. Returns 1 when it was added.
+ */
+const schedule = `
+local function schedule(prefix, meta, campaign)
+  local m = redis.call('HMGET', meta, 'lane', 'finish')
+  local lane = prefix .. ':schedule:' .. m[1]
+  local virtual = tonumber(redis.call('HGET', prefix .. ':clock', m[1]) or '0')
+  local lowest = redis.call('ZRANGE', lane, 0, 0, 'WITHSCORES')
+  if lowest[2] and tonumber(lowest[2]) > virtual then virtual = tonumber(lowest[2]) end
+  local start = math.max(virtual, tonumber(m[2] or '0'))
+  return redis.call('ZADD', lane, 'NX', start, campaign)
+end
+`;
+
+/** KEYS prefix. ARGV campaign, lane, weight, content. Makes the campaign known here; repeating changes nothing. */
+export const openScript = `
+local prefix, campaign = KEYS[1], ARGV[1]
+local meta = prefix .. ':meta:' .. campaign
+redis.call('HSETNX', meta, 'state', 'active')
+redis.call('HSETNX', meta, 'last', '0')
+redis.call('HSET', meta, 'lane', ARGV[2], 'weight', ARGV[3])
+redis.call('SET', prefix .. ':content:' .. campaign, ARGV[4])
+local stream = prefix .. ':campaign:' .. campaign
+if redis.call('EXISTS', stream) == 0 then
+  redis.call('XGROUP', 'CREATE', stream, 'workers', '0', 'MKSTREAM')
+end
+return 1
+`;
+
+/**
+ * KEYS prefix. ARGV campaign, number, attempt, version, header, packed, recipients.
+ * 1 added · 0 was added before · -1 the campaign is not open here (open it first).
+ */
+export const enqueueScript = `${schedule}
+local prefix, campaign, number, attempt = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local meta = prefix .. ':meta:' .. campaign
+local m = redis.call('HMGET', meta, 'state', 'last', 'again:' .. number)
+if not m[2] then return -1 end
+if attempt == 1 then
+  if number <= tonumber(m[2]) then return 0 end
+  redis.call('HSET', meta, 'last', number)
+else
+  if attempt <= tonumber(m[3] or '1') then return 0 end
+  redis.call('HSET', meta, 'again:' .. number, attempt)
+end
+redis.call('XADD', prefix .. ':campaign:' .. campaign, '*', 'v', ARGV[4], 'n', ARGV[7], 'h', ARGV[5], 'p', ARGV[6])
+redis.call('INCRBY', prefix .. ':waiting', #ARGV[6])
+if m[1] ~= 'paused' and schedule(prefix, meta, campaign) == 1 then
+  redis.call('PUBLISH', prefix .. ':wake', 'take')
+end
+return 1
+`;
+
+/**
+ * KEYS prefix. ARGV campaign, verb. Pause takes the campaign out of the schedule; resume puts it back; cancel
+ * puts it back as well, since a worker settles the rest as cancelled. May come before the campaign is open.
+ */
+export const controlScript = `${schedule}
+local prefix, campaign, verb = KEYS[1], ARGV[1], ARGV[2]
+local meta = prefix .. ':meta:' .. campaign
+local m = redis.call('HMGET', meta, 'state', 'lane')
+if m[1] ~= 'cancelled' then
+  if verb == 'pause' then
+    redis.call('HSET', meta, 'state', 'paused')
+    if m[2] then redis.call('ZREM', prefix .. ':schedule:' .. m[2], campaign) end
+  else
+    redis.call('HSET', meta, 'state', verb == 'cancel' and 'cancelled' or 'active')
+    if m[2] then schedule(prefix, meta, campaign) end
+  end
+end
+redis.call('PUBLISH', prefix .. ':wake', verb .. ' ' .. campaign)
+return 1
+`;
+
+/** KEYS prefix. ARGV campaign. Forgets a finished campaign; 0 while batches are left. */
+export const closeScript = `
+local prefix, campaign = KEYS[1], ARGV[1]
+local stream = prefix .. ':campaign:' .. campaign
+if redis.call('XLEN', stream) > 0 then return 0 end
+local meta = prefix .. ':meta:' .. campaign
+local lane = redis.call('HGET', meta, 'lane')
+if lane then redis.call('ZREM', prefix .. ':schedule:' .. lane, campaign) end
+redis.call('DEL', stream, meta, prefix .. ':content:' .. campaign)
+return 1
+`;
+
+/**
+ * KEYS prefix. ARGV worker, leaseMs, count, lane… Takes the next batches that are due: of the first lane that has
+ * any, the campaign with the lowest start tag, whose tag then grows by recipients ÷ weight.
+ * Returns [campaign, entry, state, fields] for each.
+ */
+export const takeScript = `${allowOom}${now}
+local prefix, worker, lease, count = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local taken = {}
+local clock = prefix .. ':clock'
+for a = 4, #ARGV do
+  local lane = prefix .. ':schedule:' .. ARGV[a]
+  while #taken < count do
+    local top = redis.call('ZRANGE', lane, 0, 0, 'WITHSCORES')
+    if not top[1] then break end
+    local campaign, start = top[1], tonumber(top[2])
+    local meta = prefix .. ':meta:' .. campaign
+    local stream = prefix .. ':campaign:' .. campaign
+    local read = redis.pcall('XREADGROUP', 'GROUP', 'workers', worker, 'COUNT', 1, 'STREAMS', stream, '>')
+    if not read or read.err then
+      redis.call('ZREM', lane, campaign)
+    else
+      local entry, fields = read[1][2][1][1], read[1][2][1][2]
+      local m = redis.call('HMGET', meta, 'weight', 'state')
+      local finish = start + tonumber(fields[4]) / tonumber(m[1] or '1')
+      redis.call('ZADD', lane, finish, campaign)
+      if m[1] then redis.call('HSET', meta, 'finish', finish) end
+      redis.call('HSET', clock, ARGV[a], start)
+      redis.call('ZADD', prefix .. ':held', now() + lease, campaign .. '/' .. entry)
+      redis.call('HSET', prefix .. ':ledger:' .. campaign .. '/' .. entry, 'o', worker)
+      taken[#taken + 1] = { campaign, entry, m[2] or 'active', fields }
+    end
+  end
+  if #taken > 0 then break end
+end
+return taken
+`;
+
+/**
+ * KEYS prefix. ARGV worker, leaseMs, count. Takes over batches whose holder's lease has ended.
+ * Returns [campaign, entry, state, fields, reserved, frames, answered, again] for each.
+ */
+export const claimScript = `${allowOom}${now}
+local prefix, worker, lease, count = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local claimed = {}
+local time = now()
+for _, member in ipairs(redis.call('ZRANGEBYSCORE', prefix .. ':held', '-inf', time, 'LIMIT', 0, count)) do
+  local slash = string.find(member, '/')
+  local campaign, entry = string.sub(member, 1, slash - 1), string.sub(member, slash + 1)
+  local got = redis.pcall('XCLAIM', prefix .. ':campaign:' .. campaign, 'workers', worker, 0, entry)
+  if not got or got.err or not got[1] then
+    redis.call('ZREM', prefix .. ':held', member)
+  else
+    local ledger = prefix .. ':ledger:' .. member
+    local l = redis.call('HMGET', ledger, 'r', 'n', 'a', 'w')
+    redis.call('HSET', ledger, 'o', worker)
+    redis.call('HDEL', ledger, 'f', 'w')
+    redis.call('ZADD', prefix .. ':held', time + lease, member)
+    local state = redis.call('HGET', prefix .. ':meta:' .. campaign, 'state')
+    claimed[#claimed + 1] = { campaign, entry, state or 'active', got[1][2], l[1] or '0', l[2] or '0', l[3] or '', l[4] or '' }
+  end
+end
+return claimed
+`;
+
+/**
+ * KEYS prefix. ARGV worker, leaseMs, member… Keeps batches alive. Returns for each member its campaign's state,
+ * or `lost` when it belongs to somebody else by now.
+ */
+export const renewScript = `${allowOom}${now}
+local prefix, worker, lease = KEYS[1], ARGV[1], tonumber(ARGV[2])
+local states = {}
+local until_ = now() + lease
+for a = 3, #ARGV do
+  if redis.call('HGET', prefix .. ':ledger:' .. ARGV[a], 'o') == worker then
+    redis.call('ZADD', prefix .. ':held', 'XX', until_, ARGV[a])
+    local campaign = string.sub(ARGV[a], 1, string.find(ARGV[a], '/') - 1)
+    states[#states + 1] = redis.call('HGET', prefix .. ':meta:' .. campaign, 'state') or 'active'
+  else
+    states[#states + 1] = 'lost'
+  end
+end
+return states
+`;
+
+/** KEYS ledger. ARGV worker, reserved, frames. 1 reserved · 0 the batch is somebody else's. */
+export const reserveScript = `${allowOom}
+if redis.call('HGET', KEYS[1], 'o') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'r', ARGV[2], 'n', ARGV[3])
+return 1
+`;
+
+/**
+ * KEYS prefix. ARGV worker, member, flush, done, version, header, packed, answered,
+ * packedBytes. Records answers and, when the
+ * batch is done, acknowledges and deletes it. Answers are facts, so they are recorded even when the
+ * batch belongs to somebody else by now. A repeated flush changes nothing.
+ * 1 recorded · 0 recorded, but the batch is somebody else's.
+ */
+export const settleScript = `${allowOom}
+local prefix, worker, member, flush, done = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1'
+local ledger = prefix .. ':ledger:' .. member
+local l = redis.call('HMGET', ledger, 'o', 'f')
+local mine = l[1] == worker
+if mine and tonumber(l[2] or '0') >= flush then return 1 end
+if #ARGV[7] > 0 then
+  redis.call('XADD', prefix .. ':outcomes', '*', 'v', ARGV[5], 'h', ARGV[6], 'o', ARGV[7])
+end
+if not mine then return 0 end
+if done then
+  local slash = string.find(member, '/')
+  local stream, entry = prefix .. ':campaign:' .. string.sub(member, 1, slash - 1), string.sub(member, slash + 1)
+  redis.call('XACK', stream, 'workers', entry)
+  if redis.call('XDEL', stream, entry) == 1 then redis.call('DECRBY', prefix .. ':waiting', ARGV[9]) end
+  redis.call('ZREM', prefix .. ':held', member)
+  redis.call('HSET', ledger, 'f', flush)
+  redis.call('HDEL', ledger, 'a', 'r', 'n')
+  redis.call('PEXPIRE', ledger, 120000)
+else
+  redis.call('HSET', ledger, 'f', flush, 'a', ARGV[8])
+end
+return 1
+`;
+
+/**
+ * KEYS prefix. ARGV worker, member, written, frames, answered, again. Lets anybody take the batch over at once;
+ * `again`: frames that were written and refused for a while, by commas.
+ */
+export const giveBackScript = `${allowOom}
+local prefix, worker, member = KEYS[1], ARGV[1], ARGV[2]
+local ledger = prefix .. ':ledger:' .. member
+if redis.call('HGET', ledger, 'o') ~= worker then return 0 end
+redis.call('HSET', ledger, 'r', ARGV[3], 'n', ARGV[4], 'a', ARGV[5], 'w', ARGV[6], 'o', '')
+redis.call('HDEL', ledger, 'f')
+redis.call('ZADD', prefix .. ':held', 'XX', 0, member)
+redis.call('PUBLISH', prefix .. ':wake', 'claim')
+return 1
+`;
+
+/**
+ * KEYS prefix. ARGV member, reason, field… Moves an entry that nobody can read out of the way of the rest, to where
+ * people can see it.
+ */
+export const setAsideScript = `${allowOom}
+local prefix, member = KEYS[1], ARGV[1]
+local slash = string.find(member, '/')
+local campaign, entry = string.sub(member, 1, slash - 1), string.sub(member, slash + 1)
+local stream = prefix .. ':campaign:' .. campaign
+local fields = {}
+for a = 3, #ARGV do fields[#fields + 1] = ARGV[a] end
+redis.call('XADD', prefix .. ':aside', '*', 'campaign', campaign, 'reason', ARGV[2], unpack(fields))
+redis.call('XACK', stream, 'workers', entry)
+redis.call('XDEL', stream, entry)
+redis.call('ZREM', prefix .. ':held', member)
+redis.call('DEL', prefix .. ':ledger:' .. member)
+return 1
+`;
+
+/**
+ * KEYS prefix. ARGV worker, leaseMs, slots, leaving. Registers the worker, renews its slots and takes
+ * free ones up to its fair share. Slots that it holds above its share are returned as excess: it drains and
+ * releases them itself. Returns [[slot, token]…, [excess slot]…].
+ */
+export const slotsScript = `${allowOom}${now}
+local prefix, worker, lease, total, leaving = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4] == '1'
+local time = now()
+local workers, slots = prefix .. ':workers', prefix .. ':slots'
+if leaving then redis.call('ZREM', workers, worker) else redis.call('ZADD', workers, time + lease, worker) end
+redis.call('ZREMRANGEBYSCORE', workers, '-inf', time)
+local names = redis.call('ZRANGE', workers, 0, -1)
+table.sort(names)
+local share = 0
+for rank, name in ipairs(names) do
+  if name == worker then
+    share = math.floor(total / #names)
+    if rank <= total % #names then share = share + 1 end
+  end
+end
+local mine, free = {}, {}
+for slot = 0, total - 1 do
+  local value = redis.call('HGET', slots, slot)
+  local owner, token, expiry
+  if value then owner, token, expiry = string.match(value, '^(.-)|(%d+)|(%d+)$') end
+  if owner == worker and tonumber(expiry) > time then
+    mine[#mine + 1] = { slot, token }
+  elseif not owner or tonumber(expiry) <= time then
+    free[#free + 1] = slot
+  end
+end
+local kept, excess = {}, {}
+for index, held in ipairs(mine) do
+  redis.call('HSET', slots, held[1], worker .. '|' .. held[2] .. '|' .. (time + lease))
+  kept[#kept + 1] = held
+  if index > share then excess[#excess + 1] = held[1] end
+end
+for _, slot in ipairs(free) do
+  if #kept >= share then break end
+  local token = redis.call('INCR', prefix .. ':tokens')
+  redis.call('HSET', slots, slot, worker .. '|' .. token .. '|' .. (time + lease))
+  kept[#kept + 1] = { slot, tostring(token) }
+end
+return { kept, excess }
+`;
+
+/** KEYS prefix. ARGV worker, slot, token. Gives a slot back; 0 when it was somebody else's already. */
+export const releaseSlotScript = `${allowOom}
+local slots = KEYS[1] .. ':slots'
+local value = redis.call('HGET', slots, ARGV[2])
+if not value or string.sub(value, 1, #ARGV[1] + #ARGV[3] + 2) ~= ARGV[1] .. '|' .. ARGV[3] .. '|' then return 0 end
+redis.call('HDEL', slots, ARGV[2])
+redis.call('PUBLISH', KEYS[1] .. ':wake', 'slots')
+return 1
+`;

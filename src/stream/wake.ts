@@ -1,0 +1,30 @@
+/**
+ * Signals of one carrier to its workers: something to take, or a campaign paused, resumed or cancelled.
+ * A signal may be lost with its connection; whoever listens must also look by itself now and then.
+ */
+import type { Redis } from 'ioredis';
+import type { CampaignState, Id } from '../handoff.ts';
+import { carrierKeys } from './keys.ts';
+
+/** What a worker is told. */
+export type Wake =
+  | { readonly kind: 'take' }
+  /** A batch was given back. */
+  | { readonly kind: 'claim' }
+  | { readonly kind: 'slots' }
+  | { readonly kind: 'state'; readonly campaign: Id; readonly state: CampaignState };
+
+const states: Readonly<Record<string, CampaignState>> = { pause: 'paused', resume: 'active', cancel: 'cancelled' };
+
+/** Calls `onWake` for each signal of `carrier` on a connection of the role `subscribing`. */
+export async function listenForWakes(redis: Redis, carrier: string, onWake: (wake: Wake) => void): Promise<void> {
+  const channel = carrierKeys(carrier).wake;
+  redis.on('message', (from: string, message: string) => {
+    if (from !== channel) return;
+    const [verb = '', campaign = ''] = message.split(' ');
+    const state = states[verb];
+    if (state !== undefined) onWake({ kind: 'state', campaign, state });
+    else if (verb === 'take' || verb === 'claim' || verb === 'slots') onWake({ kind: verb });
+  });
+  await redis.subscribe(channel);
+}
