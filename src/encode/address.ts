@@ -21,8 +21,9 @@ const numberDigitsMax = 20;
 
 /**
  * The source address of `sender` under a carrier's profile, or `undefined` when no carrier could show it: a
- * number (`+` allowed) of at most 20 digits, else a name of at most 11 printable ASCII characters. With
- * `sourceTon: 'auto'` a name goes as alphanumeric, a short code as network specific, a number as international.
+ * number (`+` allowed) of at most 20 digits, else a name of at most 11 printable ASCII characters with a letter
+ * or digit among them. With `sourceTon: 'auto'` a name goes as alphanumeric, a short code as network specific, a
+ * number as international.
  */
 export function sourceAddress(
   sender: string,
@@ -42,5 +43,5 @@ export function sourceAddress(
 }
 
 function isName(sender: string): boolean {
-  return sender.length <= nameCharactersMax && /^[\u0020-\u007e]+$/u.test(sender) && sender.trim() !== '';
+  return sender.length <= nameCharactersMax && /^[\u0020-\u007e]+$/u.test(sender) && /[A-Za-z0-9]/u.test(sender);
 }

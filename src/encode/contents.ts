@@ -89,8 +89,7 @@ function textProblems(language: string, text: string): ContentProblem[] {
   }
   if (text.trim() === '') return [...problems, { path, reason: 'empty-text', message: 'the text is empty' }];
   // Line feed and carriage return are in every alphabet of SMS, form feed is in the extension of GSM.
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
-  const control = text.search(/[\u0000-\u0009\u000b\u000e-\u001f\u007f-\u009f]/u);
+  const control = text.search(/(?![\n\r\f])\p{Cc}/u);
   if (control >= 0) {
     const message = 'the text holds a control character (a tab counts as one)';
     problems.push({ path, reason: 'control-character', message, position: control });

@@ -35,14 +35,7 @@ export function castBytesMax(mould: Mould): number {
 }
 
 /** Writes a mould with the destination `text[start, end)`, which is ASCII; returns the offset behind it. */
-export function cast(
-  mould: Mould,
-  buffer: Buffer,
-  offset: number,
-  text: string,
-  start: number,
-  end: number,
-): number {
+export function cast(mould: Mould, buffer: Buffer, offset: number, text: string, start: number, end: number): number {
   buffer.set(mould.before, offset);
   let at = offset + mould.before.length;
   for (let index = start; index < end; index += 1) {

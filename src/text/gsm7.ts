@@ -72,13 +72,7 @@ export function gsmSeptets(text: string): number | undefined {
  * Writes `text[start, end)` as unpacked septets at `offset` and returns the offset behind them. The text
  * must be encodable (`gsmSeptets`) and the room must be there: neither is checked here.
  */
-export function writeGsm(
-  text: string,
-  buffer: Uint8Array,
-  offset: number,
-  start = 0,
-  end = text.length,
-): number {
+export function writeGsm(text: string, buffer: Uint8Array, offset: number, start = 0, end = text.length): number {
   let at = offset;
   for (let index = start; index < end; index += 1) {
     const septet = septetOf[text.charCodeAt(index)] ?? absent;
