@@ -156,14 +156,12 @@ export function readSubmitResp(buffer: Buffer, start: number, end: number): stri
   return to <= from ? '' : buffer.toString('latin1', from, to);
 }
 
-/** Octets that `writeSubmitResp` will write. */
-export function submitRespBytes(status: number, messageId: string): number {
-  return status === 0 ? headerBytes + messageId.length + 1 : headerBytes;
+/** Octets that `writeSubmitResp` will write for an id of `idBytes` octets. */
+export function submitRespBytes(status: number, idBytes: number): number {
+  return status === 0 ? headerBytes + idBytes + 1 : headerBytes;
 }
 
-/**
- * Writes a submit_sm_resp; returns the offset after it. A `status` other than 0 has no body (§4.4.2).
- */
+/** Writes a submit_sm_resp; returns the offset after it. A `status` other than 0 has no body (§4.4.2). */
 export function writeSubmitResp(
   buffer: Uint8Array,
   offset: number,
@@ -171,10 +169,22 @@ export function writeSubmitResp(
   status: number,
   messageId: string,
 ): number {
+  return writeSubmitRespOctets(buffer, offset, sequence, status, Buffer.from(messageId, 'latin1'), messageId.length);
+}
+
+/** The same with the first `idBytes` octets of `id` as message_id, without making a string. */
+export function writeSubmitRespOctets(
+  buffer: Uint8Array,
+  offset: number,
+  sequence: number,
+  status: number,
+  id: Uint8Array,
+  idBytes: number,
+): number {
   let at = writePduHeader(buffer, offset, commandId.submit_sm_resp, status, sequence);
   if (status === 0) {
-    for (let index = 0; index < messageId.length; index += 1) buffer[at + index] = messageId.charCodeAt(index);
-    at += messageId.length;
+    for (let index = 0; index < idBytes; index += 1) buffer[at + index] = id[index] ?? 0;
+    at += idBytes;
     buffer[at] = 0;
     at += 1;
   }

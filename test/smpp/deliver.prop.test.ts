@@ -62,7 +62,7 @@ test('deliver_sm - fields, TLVs and text are read back, also by an implementatio
           state: name,
           error: String(errorCode),
         });
-        const theirs = new smpp.PDU(buffer) as unknown as Record<string, unknown>;
+        const theirs = new smpp.PDU(buffer);
         expect(theirs).toMatchObject({ command: 'deliver_sm', receipted_message_id: id, message_state: code });
       },
     ),

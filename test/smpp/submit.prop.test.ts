@@ -80,9 +80,11 @@ test('submit_sm - every field written is read back, at any offset', () => {
 });
 
 test('submit_sm - an implementation that we did not write reads the same fields', () => {
+  // It turns dates, texts and UDHs into values of its own, so those are left plain here.
+  const theirs = { esmClass: 0, dataCoding: 4, scheduleDelivery: '', validityPeriod: '' };
   fc.assert(
     fc.property(fields, (value) => {
-      const pdu = new smpp.PDU(written({ ...value, esmClass: 0, dataCoding: 4 })) as unknown as Record<string, unknown>;
+      const pdu = new smpp.PDU(written({ ...value, ...theirs }));
       expect(pdu).toMatchObject({
         command: 'submit_sm',
         service_type: value.serviceType,
@@ -172,7 +174,7 @@ test('submit_sm - a head and a text put in by hand are the same as the whole', (
 test('submit_sm_resp - id, status and sequence are read back; a refusal has no body', () => {
   fc.assert(
     fc.property(ascii(64), fc.nat(0xff), fc.integer({ min: 1, max: 0x7fffffff }), fc.nat(9), (id, status, sequence, offset) => {
-      const buffer = Buffer.alloc(offset + submitRespBytes(status, id), 0x41);
+      const buffer = Buffer.alloc(offset + submitRespBytes(status, id.length), 0x41);
       expect(writeSubmitResp(buffer, offset, sequence, status, id)).toBe(buffer.length);
       expect(readUint32(buffer, offset)).toBe(buffer.length - offset);
       expect(readUint32(buffer, offset + 8)).toBe(status);

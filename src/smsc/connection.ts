@@ -1,0 +1,381 @@
+/**
+ * One connection of a sender to the simulator: its bind, its submit_sm and the receipts sent to it. Everything
+ * that one read brings is answered in one write, after the log is in its file. Main thread.
+ */
+import type { Socket } from 'node:net';
+import { commandId, isResponse, sequenceMax, sequenceOffset, statusOffset } from '../smpp/command.ts';
+import { commandStatus } from '../smpp/command-status.ts';
+import { Framer, type FrameSink } from '../smpp/framing.ts';
+import { emptySpans, readUint32, scanMessage } from '../smpp/message-fields.ts';
+import { type BindType, bindCommands, decodeBind, encodeBindResp, encodeHeaderOnly } from '../smpp/pdu.ts';
+import { submitRespBytes, writeSubmitRespOctets } from '../smpp/submit.ts';
+import { silent } from './behaviour.ts';
+import type { Account, Carrier } from './carrier.ts';
+import { logKind, notAnswered } from './log.ts';
+import { messageIdBytesMax } from './message-ids.ts';
+import { Output } from './output.ts';
+import { receiptPduBytesMax, recordCounter, writeReceipt, writeRecord } from './receipt-record.ts';
+import type { ReceiptTarget } from './receipts.ts';
+import { statusKey } from './stats.ts';
+
+const systemId = 'tocsin-smsc';
+/** A peer that does not read its answers is not read from either. */
+const unreadBytesMax = 1 << 20;
+const spans = emptySpans();
+const scratchId = Buffer.alloc(messageIdBytesMax);
+const nothing = Buffer.alloc(0);
+
+type Sent = { readonly record: Buffer; readonly atMs: number };
+
+/** A connection, from the moment the socket is there until it is closed. */
+export class Connection implements FrameSink, ReceiptTarget {
+  readonly bind: number;
+  readonly #carrier: Carrier;
+  readonly #socket: Socket;
+  readonly #framer: Framer;
+  readonly #output = new Output();
+  /** Answers that wait for the latency to pass. */
+  readonly #late = new Output();
+  readonly #sent = new Map<number, Sent>();
+  #account: Account | undefined;
+  #type: BindType | undefined;
+  #closing = false;
+  #unbound = false;
+  #sequence = 0;
+  #submits = 0;
+  #outstanding = 0;
+  #outstandingOfRead = 0;
+  #answers: Output = this.#output;
+  #pauses = 0;
+
+  constructor(socket: Socket, carrier: Carrier, pduBytesMax: number) {
+    this.bind = carrier.nextBind();
+    this.#carrier = carrier;
+    this.#socket = socket;
+    this.#framer = new Framer(pduBytesMax);
+    socket.setNoDelay(true);
+    socket.on('data', (chunk: Buffer) => this.#read(chunk));
+    // A reset by the peer is part of a carrier's day; 'close' follows and does the rest.
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => this.#closed());
+  }
+
+  /** Breaks the connection without a word. */
+  destroy(): void {
+    this.#closing = true;
+    this.#socket.destroy();
+  }
+
+  /** Writes an enquire_link. */
+  enquire(): void {
+    this.#output.add(encodeHeaderOnly(commandId.enquire_link, 0, this.#nextSequence()));
+    this.flush();
+  }
+
+  /** Writes any bytes, for tests of what a sender does with them. */
+  write(bytes: Buffer): void {
+    this.#output.add(bytes);
+    this.flush();
+  }
+
+  // ── reading ──────────────────────────────────────────────────────────────────────────────────
+
+  #read(chunk: Buffer): void {
+    if (this.#closing) return;
+    const carrier = this.#carrier;
+    const { behaviour } = carrier.decider;
+    carrier.advance();
+    const latencyMs = carrier.decider.latencyMs();
+    this.#answers = latencyMs > 0 ? this.#late : this.#output;
+    this.#outstandingOfRead = 0;
+    const lost = this.#framer.push(chunk, this);
+    if (lost !== undefined) {
+      carrier.counters.protocolErrors += 1;
+      this.#output.add(encodeHeaderOnly(commandId.generic_nack, commandStatus.ESME_RINVCMDLEN, 0));
+      this.#closing = true;
+    }
+    // The order matters: the log first, receipts that overtake their answer second, answers last.
+    carrier.log.flush();
+    this.#account?.receipts.pump(behaviour);
+    this.#account?.receipts.flush();
+    this.#release(latencyMs);
+    this.flush();
+    if (this.#closing) this.#socket.destroySoon();
+    else if (behaviour.readPauseMs > 0) this.#pauseFor(behaviour.readPauseMs);
+    carrier.arm();
+    carrier.changed();
+  }
+
+  /** Lets the answers of one read go, at once or after the latency. */
+  #release(latencyMs: number): void {
+    const count = this.#outstandingOfRead;
+    const blocks = this.#late.take();
+    if (latencyMs <= 0) {
+      this.#outstanding -= count;
+      return;
+    }
+    if (count === 0) return;
+    this.#carrier.clock.after(latencyMs, () => {
+      this.#outstanding -= count;
+      if (this.#closing) return;
+      for (const block of blocks) this.#output.add(block);
+      this.flush();
+    });
+  }
+
+  /** Takes one PDU; called by the framer. */
+  frame(buffer: Buffer, start: number, end: number): void {
+    if (this.#closing) return;
+    const command = readUint32(buffer, start + 4);
+    if (command === commandId.submit_sm) this.#submit(buffer, start, end);
+    else if (command === commandId.deliver_sm_resp) this.#receiptAnswered(buffer, start);
+    else this.#other(command, buffer, start, end);
+  }
+
+  #other(command: number, buffer: Buffer, start: number, end: number): void {
+    const sequence = readUint32(buffer, start + sequenceOffset);
+    if (command === commandId.enquire_link_resp) this.#carrier.counters.enquiriesAnswered += 1;
+    if (isResponse(command) || this.#carrier.decider.behaviour.unresponsive) return;
+    switch (command) {
+      case commandId.bind_transceiver:
+      case commandId.bind_transmitter:
+      case commandId.bind_receiver:
+        return this.#bindRequest(command, buffer.subarray(start, end), sequence);
+      case commandId.enquire_link:
+        return this.#output.add(encodeHeaderOnly(commandId.enquire_link_resp, 0, sequence));
+      case commandId.unbind:
+        this.#output.add(encodeHeaderOnly(commandId.unbind_resp, 0, sequence));
+        this.#unbound = true;
+        this.#closing = true;
+        return;
+      default:
+        this.#carrier.counters.protocolErrors += 1;
+        this.#output.add(encodeHeaderOnly(commandId.generic_nack, commandStatus.ESME_RINVCMDID, sequence));
+    }
+  }
+
+  // ── binding ──────────────────────────────────────────────────────────────────────────────────
+
+  #bindRequest(command: number, bytes: Buffer, sequence: number): void {
+    const { counters, log, nowMicros } = this.#carrier;
+    const request = decodeBind(bytes);
+    const types = Object.keys(bindCommands) as BindType[];
+    const type = types.find((candidate) => bindCommands[candidate].request === command) ?? 'transceiver';
+    const account = this.#admit(request);
+    if (typeof account === 'number') {
+      counters.bindsRefused += 1;
+      this.#output.add(encodeBindResp(type, systemId, account, sequence));
+      // A second bind request on a bind is refused, but the bind stands.
+      this.#closing = this.#account === undefined;
+      return;
+    }
+    this.#account = account;
+    this.#type = type;
+    counters.bindsAccepted += 1;
+    this.#carrier.countBind(account, 1);
+    const id = Buffer.from(account.systemId, 'latin1');
+    log.add(logKind.bindOpened, this.bind, sequence, 0, nowMicros, id, id.length, nothing, 0, 0);
+    this.#output.add(encodeBindResp(type, systemId, 0, sequence));
+    if (type !== 'transmitter') account.receipts.join(this);
+  }
+
+  #admit(request: ReturnType<typeof decodeBind>): Account | number {
+    if (this.#account !== undefined) return commandStatus.ESME_RALYBND;
+    return request === undefined ? commandStatus.ESME_RINVCMDLEN : this.#carrier.authenticate(request);
+  }
+
+  #closed(): void {
+    this.#closing = true;
+    const account = this.#account;
+    if (account === undefined) return;
+    this.#account = undefined;
+    const { counters, log } = this.#carrier;
+    this.#carrier.advance();
+    this.#carrier.countBind(account, -1);
+    if (!this.#unbound) counters.disconnects += 1;
+    const id = Buffer.from(account.systemId, 'latin1');
+    log.add(logKind.bindClosed, this.bind, 0, 0, this.#carrier.nowMicros, id, id.length, nothing, 0, 0);
+    log.flush();
+    const unanswered = Array.from(this.#sent.values(), ({ record }) => record);
+    this.#sent.clear();
+    account.receipts.leave(this, unanswered);
+    account.receipts.pump(this.#carrier.decider.behaviour);
+    account.receipts.flush();
+    this.#carrier.changed();
+  }
+
+  // ── submit_sm ────────────────────────────────────────────────────────────────────────────────
+
+  #submit(buffer: Buffer, start: number, end: number): void {
+    const { counters, decider, ids, log, nowMicros } = this.#carrier;
+    const { disconnectEvery, messageIds } = decider.behaviour;
+    this.#countSubmit();
+    const sequence = readUint32(buffer, start + sequenceOffset);
+    let status = this.#statusOf(scanMessage(buffer, start, end, spans));
+    const breaks = disconnectEvery > 0 && this.#submits % disconnectEvery === 0;
+    if (breaks && status === 0) status = silent;
+    const taken = status === 0 || status === silent;
+    const counter = taken ? this.#carrier.nextCounter() : 0;
+    const idBytes = taken ? ids.write(scratchId, 0, counter, messageIds, 'response') : 0;
+    const logged = status === silent ? notAnswered : status;
+    log.add(logKind.segment, this.bind, sequence, logged, nowMicros, scratchId, idBytes, buffer, start, end);
+    if (taken) {
+      this.#carrier.accepted.count();
+      this.#promiseReceipt(counter, buffer);
+    }
+    if (breaks) this.#closing = true;
+    if (status === silent) {
+      counters.unanswered += 1;
+      return;
+    }
+    if (status === 0) counters.accepted += 1;
+    else this.#countRefusal(status);
+    const answers = this.#answers;
+    answers.reserve(submitRespBytes(status, idBytes));
+    answers.at = writeSubmitRespOctets(answers.buffer, answers.at, sequence, status, scratchId, idBytes);
+  }
+
+  #countSubmit(): void {
+    const { counters, received } = this.#carrier;
+    counters.received += 1;
+    received.count();
+    this.#submits += 1;
+    this.#outstanding += 1;
+    this.#outstandingOfRead += 1;
+    if (this.#outstanding > counters.windowPeak) counters.windowPeak = this.#outstanding;
+  }
+
+  #countRefusal(status: number): void {
+    const { counters } = this.#carrier;
+    if (status === commandStatus.ESME_RTHROTTLED || status === commandStatus.ESME_RMSGQFUL) counters.throttled += 1;
+    const key = statusKey(status);
+    counters.answers[key] = (counters.answers[key] ?? 0) + 1;
+  }
+
+  /** The answer to the submit_sm that was just scanned: its own faults, then the limits, then chance. */
+  #statusOf(readable: boolean): number {
+    const { decider, accepted } = this.#carrier;
+    const { ratePerSecond, unresponsive, windowMax } = decider.behaviour;
+    if (this.#type === undefined || this.#type === 'receiver') return commandStatus.ESME_RINVBNDSTS;
+    if (!readable) return commandStatus.ESME_RINVCMDLEN;
+    if (spans.destinationEnd === spans.destinationStart) return commandStatus.ESME_RINVDSTADR;
+    if (windowMax > 0 && this.#outstanding > windowMax) return commandStatus.ESME_RMSGQFUL;
+    if (ratePerSecond > 0 && accepted.lastSecond >= ratePerSecond) return commandStatus.ESME_RTHROTTLED;
+    return unresponsive ? silent : decider.answer();
+  }
+
+  // ── receipts ─────────────────────────────────────────────────────────────────────────────────
+
+  /** Puts down the receipt of the submit_sm that was just scanned, when it is wanted and there will be one. */
+  #promiseReceipt(counter: number, pdu: Buffer): void {
+    const wanted = spans.registeredDelivery & 3;
+    const account = this.#account;
+    if (wanted === 0 || wanted === 3 || account === undefined) return;
+    const { decider, nowMicros, nowMs } = this.#carrier;
+    const state = decider.finalState();
+    // registered_delivery 2 asks for failures only (SMPP 3.4 §5.2.17); state 2 is a delivery.
+    if (state === 0 || (wanted === 2 && state === 2)) return;
+    const seconds = Math.trunc(nowMicros / 1e6);
+    const write = (into: Buffer, offset: number) =>
+      writeRecord(into, offset, counter, this.bind, seconds, state, pdu, spans);
+    if (decider.receiptFirst()) account.receipts.dueNow(decider.behaviour, write);
+    else account.receipts.schedule(nowMs + decider.receiptDelayMs(), nowMs, write);
+  }
+
+  /** Receipts written and not answered. */
+  get inFlight(): number {
+    return this.#sent.size;
+  }
+
+  /** Whether one more receipt may be written. */
+  hasRoom(): boolean {
+    const { receiptWindow, unresponsive } = this.#carrier.decider.behaviour;
+    return (
+      !this.#closing &&
+      !unresponsive &&
+      this.#sent.size < receiptWindow &&
+      this.#socket.writableLength < unreadBytesMax
+    );
+  }
+
+  /** Writes one receipt; it leaves at the next `flush`. */
+  deliver(record: Buffer): void {
+    const { counters, decider, ids, nowMicros, nowMs } = this.#carrier;
+    const sequence = this.#nextSequence();
+    this.#sent.set(sequence, { record, atMs: nowMs });
+    counters.receiptsSent += 1;
+    const output = this.#output;
+    output.reserve(receiptPduBytesMax);
+    const seconds = Math.trunc(nowMicros / 1e6);
+    output.at = writeReceipt(output.buffer, output.at, record, sequence, seconds, ids, decider.behaviour);
+  }
+
+  /** Sends again what was written before `beforeMs` and has not been answered. */
+  resend(beforeMs: number): void {
+    for (const [sequence, { record, atMs }] of this.#sent) {
+      if (atMs >= beforeMs || this.#closing) return;
+      this.#sent.delete(sequence);
+      this.#carrier.counters.receiptsResent += 1;
+      this.deliver(record);
+    }
+  }
+
+  #receiptAnswered(buffer: Buffer, start: number): void {
+    const { counters, decider, ids, log, nowMicros, nowMs } = this.#carrier;
+    const sequence = readUint32(buffer, start + sequenceOffset);
+    const sent = this.#sent.get(sequence);
+    if (sent === undefined) return;
+    this.#sent.delete(sequence);
+    const status = readUint32(buffer, start + statusOffset);
+    const counter = recordCounter(sent.record);
+    const idBytes = ids.write(scratchId, 0, counter, decider.behaviour.messageIds, 'response');
+    log.add(logKind.receiptAnswer, this.bind, sequence, status, nowMicros, scratchId, idBytes, nothing, 0, 0);
+    if (status === commandStatus.ESME_ROK) {
+      counters.receiptsAnswered += 1;
+      return;
+    }
+    counters.receiptsRefused += 1;
+    // "For the moment" and "no room" mean later; any other refusal means never.
+    if (status !== commandStatus.ESME_RX_T_APPN && status !== commandStatus.ESME_RMSGQFUL) return;
+    const { record } = sent;
+    const again = (into: Buffer, offset: number) => offset + record.copy(into, offset);
+    this.#account?.receipts.schedule(nowMs + decider.behaviour.receiptRetryMs, nowMs, again);
+  }
+
+  // ── writing ──────────────────────────────────────────────────────────────────────────────────
+
+  #nextSequence(): number {
+    this.#sequence = this.#sequence >= sequenceMax ? 1 : this.#sequence + 1;
+    return this.#sequence;
+  }
+
+  /** Lets everything written so far leave, in one write. */
+  flush(): void {
+    const socket = this.#socket;
+    const blocks = this.#output.take();
+    if (blocks.length === 0 || !socket.writable) return;
+    socket.cork();
+    for (const block of blocks) socket.write(block);
+    socket.uncork();
+    if (socket.writableLength > unreadBytesMax) {
+      this.#pause();
+      socket.once('drain', () => this.#resume());
+    }
+  }
+
+  #pauseFor(durationMs: number): void {
+    this.#pause();
+    this.#carrier.clock.after(durationMs, () => this.#resume());
+  }
+
+  /** Reading goes on when every reason to pause is gone. */
+  #pause(): void {
+    this.#pauses += 1;
+    this.#socket.pause();
+  }
+
+  #resume(): void {
+    this.#pauses -= 1;
+    if (this.#pauses === 0 && !this.#closing) this.#socket.resume();
+  }
+}
