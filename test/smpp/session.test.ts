@@ -114,7 +114,7 @@ test('session - requests that an ESME does not serve are nacked, responses nobod
   for (const id of [commandId.submit_sm, commandId.query_sm, 0x00000112, 0x00010200]) {
     expect(step(bound(), pdu(id), 0).actions).toEqual([nack]);
   }
-  for (const id of [commandId.generic_nack, commandId.query_sm_resp, 0x80000112, 0xffffffff]) {
+  for (const id of [commandId.generic_nack, commandId.unbind_resp, commandId.query_sm_resp, 0x80000112, 0xffffffff]) {
     expect(step(bound(), pdu(id), 0).actions).toEqual([]);
   }
   for (const id of [commandId.alert_notification, commandId.outbind, commandId.deliver_sm]) {
