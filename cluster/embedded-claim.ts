@@ -39,9 +39,15 @@ function processOf(pid: number): { parent: number; command: string } | undefined
   }
 }
 
+/** True when a command line names `directory` or something in it, and not just a folder whose name begins alike. */
+function isOf(directory: string, command: string): boolean {
+  return command.includes(`${directory}/`) || `${command} `.includes(`${directory} `);
+}
+
 /** True when `pid` is a live server of `directory`, and not a stranger who was given the same process id. */
 export function isServing(pid: number, directory: string): boolean {
-  return processOf(pid)?.command.includes(directory) === true;
+  const found = processOf(pid);
+  return found !== undefined && isOf(directory, found.command);
 }
 
 async function terminate(pid: number, signal: NodeJS.Signals, directory: string): Promise<void> {
@@ -60,7 +66,7 @@ export async function endOrphan(name: string, directory: string, signal: NodeJS.
   const running = readRunning(path);
   const server = running.pid === undefined ? undefined : processOf(running.pid);
   const claimed = running.pid === undefined && processOf(running.launcher) !== undefined;
-  const isHere = server?.command.includes(directory) === true;
+  const isHere = server !== undefined && isOf(directory, server.command);
   if (claimed || (isHere && server.parent === running.launcher)) {
     const holder = `process ${running.launcher}`;
     throw new Fault('start', `${name} in ${directory} is already run by ${holder}. Stop it, or set TOCSIN_HOME.`);

@@ -4,17 +4,8 @@
  * reach the folder. Never loosens the permissions of a folder that it did not make.
  */
 import { createHash } from 'node:crypto';
-import {
-  accessSync,
-  chownSync,
-  constants,
-  lstatSync,
-  mkdirSync,
-  readFileSync,
-  realpathSync,
-  statfsSync,
-} from 'node:fs';
-import { statSync, symlinkSync } from 'node:fs';
+import { accessSync, chmodSync, chownSync, constants, existsSync, lstatSync, mkdirSync } from 'node:fs';
+import { readFileSync, realpathSync, statfsSync, statSync, symlinkSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { Fault } from '../src/fault.ts';
 
@@ -30,7 +21,7 @@ const rootHome = '/var/lib/tocsin';
  */
 export function serverUser(directory: string): ServerUser | undefined {
   if (process.getuid?.() !== 0) return undefined;
-  const owner = statSync(directory, { throwIfNoEntry: false });
+  const owner = existsSync(directory) ? statSync(directory) : undefined;
   if (owner !== undefined && owner.uid !== 0) return { uid: owner.uid, gid: owner.gid };
   const entries = readFileSync('/etc/passwd', 'utf8')
     .split('\n')
@@ -62,6 +53,8 @@ export function privateFolder(directory: string, user: ServerUser | undefined): 
     if (isNew && user !== undefined && !reachable(realpathSync(dirname(directory)), user)) {
       const hash = createHash('sha256').update(directory).digest('hex').slice(0, 12);
       const elsewhere = join(rootHome, `${basename(directory)}-${hash}`);
+      mkdirSync(rootHome, { recursive: true });
+      chmodSync(rootHome, 0o755);
       mkdirSync(elsewhere, { recursive: true, mode: 0o700 });
       symlinkSync(elsewhere, directory);
     }
