@@ -30,6 +30,8 @@ type Sent = { readonly record: Buffer; readonly atMs: number };
 /** A connection, from the moment the socket is there until it is closed. */
 export class Connection implements FrameSink, ReceiptTarget {
   readonly bind: number;
+  /** Resolves when the connection is gone and everything about it is counted and logged. */
+  readonly closed: Promise<void>;
   readonly #carrier: Carrier;
   readonly #socket: Socket;
   readonly #framer: Framer;
@@ -57,7 +59,12 @@ export class Connection implements FrameSink, ReceiptTarget {
     socket.on('data', (chunk: Buffer) => this.#read(chunk));
     // A reset by the peer is part of a carrier's day; 'close' follows and does the rest.
     socket.on('error', () => socket.destroy());
-    socket.on('close', () => this.#closed());
+    this.closed = new Promise((resolve) => {
+      socket.on('close', () => {
+        this.#end();
+        resolve();
+      });
+    });
   }
 
   /** Breaks the connection without a word. */
@@ -184,7 +191,7 @@ export class Connection implements FrameSink, ReceiptTarget {
     return request === undefined ? commandStatus.ESME_RINVCMDLEN : this.#carrier.authenticate(request);
   }
 
-  #closed(): void {
+  #end(): void {
     this.#closing = true;
     const account = this.#account;
     if (account === undefined) return;

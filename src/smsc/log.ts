@@ -3,9 +3,9 @@
  * in the file before its answer leaves, so whatever process is killed, nothing received is missing. Must
  * never be written by more than one simulator. `log-reader.ts` reads it.
  */
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import { Fault } from '../fault.ts';
-import { writeUint32 } from '../smpp/message-fields.ts';
+import { readUint32, writeUint32 } from '../smpp/message-fields.ts';
 
 /** First octet of an entry's body. Never renumber. */
 export const logKind = { segment: 1, receiptAnswer: 2, bindOpened: 3, bindClosed: 4 } as const;
@@ -25,7 +25,7 @@ const entryBytesMax = 1 << 17;
 
 /** An append-only log; with no path it takes entries and keeps none. */
 export class SmscLog {
-  readonly #file: number | undefined;
+  #file: number | undefined;
   readonly #buffer: Buffer;
   readonly #time: DataView;
   #used = 0;
@@ -36,7 +36,8 @@ export class SmscLog {
     this.#time = new DataView(this.#buffer.buffer);
     if (path === undefined) return;
     try {
-      this.#file = openSync(path, 'a');
+      this.#file = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_APPEND, 0o600);
+      trimLog(this.#file);
     } catch (cause) {
       throw new Fault('start', `the simulator's log ${path} cannot be written`, { cause });
     }
@@ -81,9 +82,24 @@ export class SmscLog {
     this.#used = 0;
   }
 
-  /** Flushes and closes the file. */
+  /** Flushes and closes the file; what is added afterwards is not kept. */
   close(): void {
     this.flush();
     if (this.#file !== undefined) closeSync(this.#file);
+    this.#file = undefined;
   }
+}
+
+/** Cuts off an entry that a killed simulator did not finish, so that what follows can be read. */
+function trimLog(file: number): void {
+  const { size } = fstatSync(file);
+  const length = Buffer.alloc(4);
+  let at = 0;
+  while (at + 4 <= size) {
+    readSync(file, length, 0, 4, at);
+    const next = at + 4 + readUint32(length, 0);
+    if (next > size) break;
+    at = next;
+  }
+  if (at < size) ftruncateSync(file, at);
 }

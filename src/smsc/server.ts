@@ -112,9 +112,10 @@ export async function startSmsc(options: SmscOptions): Promise<Smsc> {
   let stopped: Promise<void> | undefined;
   const stop = async () => {
     const closed = closeServer(server);
-    smsc.disconnectAll();
+    const ended = Array.from(connections, (connection) => connection.closed);
     for (const socket of sockets) socket.destroy();
-    await closed;
+    // A server counts as closed a moment before its connections do.
+    await Promise.all([closed, ...ended]);
     await control?.close();
     carrier.close();
   };
