@@ -1,8 +1,7 @@
 /** Campaigns as their organisation sees and moves them. API process; scope: an organisation. */
 import type { CampaignStatus, Contents, Id, Nature } from '../handoff.ts';
 import type { Audience, Unreachable } from './schema.ts';
-import type { Run, Statement } from './scope.ts';
-import { me } from './scope.ts';
+import { me, only, type Run, type Statement } from './scope.ts';
 
 /** What an organisation says of a new campaign. */
 export type CampaignDraft = {
@@ -122,9 +121,8 @@ export type CampaignMove = {
 };
 
 /** Gives a campaign that this transaction holds another status. */
-export async function moveCampaignRow(run: Run, id: Id, move: CampaignMove): Promise<MovedCampaign | undefined> {
-  const [row] = await run<MovedCampaign>(moveStatement, [id, move.to, move.launches, move.tell]);
-  return row;
+export async function moveCampaignRow(run: Run, id: Id, move: CampaignMove): Promise<MovedCampaign> {
+  return only(await run<MovedCampaign>(moveStatement, [id, move.to, move.launches, move.tell]));
 }
 
 const outboxDelete: Statement = { name: 'outbox_delete', text: 'delete from outbox where id = $1' };
@@ -152,4 +150,25 @@ export async function hasRecipient(
   const lists = 'lists' in audience ? audience.lists : null;
   const [row] = await run<{ any: boolean }>(anyRecipient, [lists, prefixes]);
   return row?.any ?? false;
+}
+
+const sampleStatement: Statement = {
+  name: 'campaign_audience_sample',
+  text: `select r.language, r.first_name as "firstName", r.last_name as "lastName", r.street, r.postcode, r.city
+    from residents r where ($1::bigint[] is null or exists (select from list_members m
+        where m.list_id = any ($1) and m.resident_id = r.id))
+      and exists (select from contact_points p
+        where p.resident_id = r.id and p.channel = 'sms' and p.opted_out_at is null)
+    limit $2`,
+};
+
+/** What texts may say of at most `limit` residents of an audience, whichever are found first. */
+export function sampleAudience(
+  run: Run,
+  audience: Audience,
+  limit: number,
+): Promise<
+  { language: string; firstName: string; lastName: string; street: string; postcode: string; city: string }[]
+> {
+  return run(sampleStatement, ['lists' in audience ? audience.lists : null, limit]);
 }

@@ -9,7 +9,7 @@ import { me } from './scope.ts';
 /** A key is ours to use, or was used: with the same request and its answer, or with another request. */
 export type Claim =
   | { readonly kind: 'claimed' }
-  | { readonly kind: 'answered'; readonly status: number; readonly response: unknown }
+  | { readonly kind: 'answered'; readonly status: number; readonly body: string }
   | { readonly kind: 'other-request' };
 
 const insertClaim: Statement = {
@@ -26,9 +26,9 @@ const selectAnswer: Statement = {
 export async function claimKey(run: Run, key: string, requestHash: Buffer): Promise<Claim> {
   const claimed = await run(insertClaim, [key, requestHash]);
   if (claimed.length > 0) return { kind: 'claimed' };
-  const [answer] = await run<{ same: boolean; status: number; response: unknown }>(selectAnswer, [key, requestHash]);
+  const [answer] = await run<{ same: boolean; status: number; response: string }>(selectAnswer, [key, requestHash]);
   if (answer === undefined || !answer.same) return { kind: 'other-request' };
-  return { kind: 'answered', status: answer.status, response: answer.response };
+  return { kind: 'answered', status: answer.status, body: answer.response };
 }
 
 const updateAnswer: Statement = {
@@ -36,7 +36,7 @@ const updateAnswer: Statement = {
   text: 'update idempotency_keys set status = $2, response = $3 where key = $1',
 };
 
-/** Keeps the answer to a claimed key. */
-export async function keepAnswer(run: Run, key: string, status: number, response: unknown): Promise<void> {
-  await run(updateAnswer, [key, status, JSON.stringify(response)]);
+/** Keeps the answer to a claimed key, as text: jsonb would put its members in another order. */
+export async function keepAnswer(run: Run, key: string, status: number, body: string): Promise<void> {
+  await run(updateAnswer, [key, status, JSON.stringify(body)]);
 }

@@ -4,8 +4,7 @@
  */
 import type { Id } from '../handoff.ts';
 import type { Channel, ResidentFields } from './residents.ts';
-import type { Run, Statement } from './scope.ts';
-import { me } from './scope.ts';
+import { me, only, type Run, type Statement } from './scope.ts';
 
 /** One resident of an import, checked. */
 export type ImportedResident = ResidentFields & {
@@ -95,6 +94,5 @@ export async function importResidents(
     columns.city,
     columns.contacts,
   ];
-  const [row] = await run<{ created: number; updated: number }>(importChunk, values);
-  return row ?? { created: 0, updated: 0 };
+  return only(await run<{ created: number; updated: number }>(importChunk, values));
 }

@@ -3,7 +3,7 @@
  * known. API process. Keys themselves never come here, only their SHA-256.
  */
 import type { Id } from '../handoff.ts';
-import type { Run, Statement } from './scope.ts';
+import { only, type Run, type Statement } from './scope.ts';
 
 /** A tenant. */
 export type OrganisationRow = {
@@ -35,10 +35,9 @@ const insertOrganisation: Statement = {
 export async function createOrganisation(
   run: Run,
   organisation: { readonly name: string; readonly country: string; readonly weight: number },
-): Promise<OrganisationRow | undefined> {
+): Promise<OrganisationRow> {
   const { name, country, weight } = organisation;
-  const [row] = await run<OrganisationRow>(insertOrganisation, [name, country, weight]);
-  return row;
+  return only(await run<OrganisationRow>(insertOrganisation, [name, country, weight]));
 }
 
 const selectOrganisations: Statement = {
@@ -105,7 +104,7 @@ const authenticateStatement: Statement = {
   text: `select a.organisation_id as "organisation" from tocsin_authenticate($1) a`,
 };
 
-/** The organisation whose key has this SHA-256, or undefined. Scope: anyone. */
+/** The organisation whose key has this SHA-256, or undefined. Needs no scope. */
 export async function authenticate(run: Run, hash: Buffer): Promise<Id | undefined> {
   const [row] = await run<{ organisation: Id }>(authenticateStatement, [hash]);
   return row?.organisation;

@@ -1,7 +1,6 @@
 /** Lists of residents and who is on them. API process; scope: an organisation. */
 import type { Id } from '../handoff.ts';
-import type { Run, Statement } from './scope.ts';
-import { me } from './scope.ts';
+import { me, only, type Run, type Statement } from './scope.ts';
 
 /** A named set of residents. */
 export type ListRow = {
@@ -21,9 +20,8 @@ const insertList: Statement = {
 };
 
 /** Creates a list. Rejects with a unique violation of `lists_name` when the name is taken. */
-export async function createList(run: Run, name: string): Promise<ListRow | undefined> {
-  const [row] = await run<ListRow>(insertList, [name]);
-  return row;
+export async function createList(run: Run, name: string): Promise<ListRow> {
+  return only(await run<ListRow>(insertList, [name]));
 }
 
 const selectLists: Statement = {

@@ -1,7 +1,6 @@
 /** Residents and their contact points, one at a time. API process; scope: an organisation. */
 import type { Id } from '../handoff.ts';
-import type { Run, Statement } from './scope.ts';
-import { me } from './scope.ts';
+import { me, only, type Run, type Statement } from './scope.ts';
 
 /** How a resident is reached at an address. */
 export type Channel = 'sms' | 'voice';
@@ -65,11 +64,10 @@ export async function createResident(
   run: Run,
   fields: ResidentFields,
   contacts: readonly ContactInput[],
-): Promise<ResidentRow | undefined> {
+): Promise<ResidentRow> {
   const { externalReference, firstName, lastName, language, street, postcode, city } = fields;
   const values = [externalReference, firstName, lastName, language, street, postcode, city];
-  const [row] = await run<ResidentRow>(insertResident, [...values, ...contactValues(contacts)]);
-  return row;
+  return only(await run<ResidentRow>(insertResident, [...values, ...contactValues(contacts)]));
 }
 
 const selectResident: Statement = {

@@ -11,9 +11,10 @@ import type { Connection, Pool, PoolClient, QueryResultRow } from 'pg';
 import { DatabaseError, Query } from 'pg';
 import { Fault } from '../fault.ts';
 import type { Id } from '../handoff.ts';
+import type { Database, Session } from './client.ts';
 
-/** Who asks: an organisation, the platform's owner, or a caller who is not known yet. */
-export type Scope = { readonly organisation: Id } | 'platform' | 'anyone';
+/** Who asks: an organisation, or the platform's owner. */
+export type Scope = { readonly organisation: Id } | 'platform';
 
 /** A statement that each connection prepares once, under its name. Names are unique in the program. */
 export type Statement = { readonly name: string; readonly text: string };
@@ -80,22 +81,22 @@ class ScopedQuery extends Query {
 
 type Done = (error: Error | undefined | null, result: { rows: unknown[] }) => void;
 
-function settingOf(scope: Exclude<Scope, 'anyone'>): readonly [string, string] {
+function settingOf(scope: Scope): readonly [string, string] {
   if (scope === 'platform') return ['tocsin.platform', 'on'];
   assert(/^[0-9]{1,19}$/u.test(scope.organisation), 'an organisation id is decimal digits');
   return ['tocsin.organisation', scope.organisation];
 }
 
-/** Classes of SQLSTATE (and the codes of Node's sockets) that mean "not now" rather than "not so". */
-const unavailable = /^(?:08|53|57|58|E[A-Z]+$)/u;
-
-/** Turns a lost, full or unreachable server into a fault; leaves errors of statements as they are. */
-function told(error: unknown): unknown {
-  if (error instanceof Fault) return error;
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (error instanceof DatabaseError && !(typeof code === 'string' && unavailable.test(code))) return error;
-  return new Fault('postgres', 'PostgreSQL cannot be used at the moment', { cause: error });
+/**
+ * SQLSTATE classes that say "not now" rather than "not so": 08 connection exception, 53 insufficient
+ * resources, 57 operator intervention (a statement that took too long among them), 58 system error.
+ */
+function isUnavailable(error: DatabaseError): boolean {
+  return /^(?:08|53|57|58)/u.test(error.code ?? '');
 }
+
+/** The statement in hand is told of a lost connection too. */
+function ignore(): void {}
 
 async function withClient<Result>(
   pool: Pool,
@@ -105,12 +106,15 @@ async function withClient<Result>(
   let broken = false;
   try {
     client = await pool.connect();
+    // Without a listener a connection that ends between two statements would end the process.
+    client.on('error', ignore);
     return await work(client);
   } catch (error) {
-    // A connection whose statement failed is sound; any other error leaves its state unknown.
-    broken = !(error instanceof DatabaseError || error instanceof Fault) || error.code === 'postgres';
-    throw told(error);
+    // A connection whose statement was refused is sound; any other error leaves its state unknown.
+    broken = !(error instanceof DatabaseError) || isUnavailable(error);
+    throw broken ? new Fault('postgres', 'PostgreSQL cannot be used at the moment', { cause: error }) : error;
   } finally {
+    client?.off('error', ignore);
     client?.release(broken);
   }
 }
@@ -136,40 +140,36 @@ async function runPlain<Row extends QueryResultRow>(
   return result.rows;
 }
 
-async function transaction<Result>(
-  client: PoolClient,
-  scope: Scope,
-  work: (run: Run) => Promise<Result>,
-): Promise<Result> {
-  const [name, value] = scope === 'anyone' ? ['tocsin.organisation', ''] : settingOf(scope);
-  // One trip for both; the value is digits or a constant, see `settingOf`.
-  await client.query(`begin; set local ${name} = '${value}'`);
-  try {
-    const result = await work((statement, values = []) => runPlain(client, statement, values));
-    await client.query('commit');
-    return result;
-  } catch (error) {
-    await client.query('rollback');
-    throw error;
-  }
+/** Statements on behalf of `scope`. Errors of the server that mean "not now" become `Fault('postgres')`. */
+export function scoped(database: Database, scope: Scope): Scoped {
+  const setting = settingOf(scope);
+  const transaction = <Result>(work: (session: Session) => Promise<Result>) =>
+    scope === 'platform' ? database.platform(work) : database.tenant(scope.organisation, work);
+  return {
+    run: (statement, values = []) =>
+      withClient(database.pool, async (client) => {
+        if (!prepared.has(client)) {
+          await runPlain(client, scopeStatement, setting);
+          prepared.add(client);
+        }
+        return await runScoped(client, setting, statement, values);
+      }),
+    transaction: (work) =>
+      transaction(({ client }) => work((statement, values = []) => runPlain(client, statement, values))),
+  };
 }
 
-/** Statements on behalf of `scope`. Errors of the server that mean "not now" become `Fault('postgres')`. */
-export function scoped(pool: Pool, scope: Scope): Scoped {
-  const run: Run = (statement, values = []) =>
-    withClient(pool, async (client) => {
-      if (scope === 'anyone') return await runPlain(client, statement, values);
-      const setting = settingOf(scope);
-      if (!prepared.has(client)) {
-        await runPlain(client, scopeStatement, setting);
-        prepared.add(client);
-      }
-      return await runScoped(client, setting, statement, values);
-    });
-  return {
-    run,
-    transaction: (work) => withClient(pool, (client) => transaction(client, scope, work)),
-  };
+/** Runs statements that need no scope, because they say themselves whom they serve. */
+export function unscoped(database: Database): Run {
+  return (statement, values = []) =>
+    withClient(database.pool, (client) => runPlain(client, statement, values));
+}
+
+/** The row of a statement that always gives one. */
+export function only<Row>(rows: readonly Row[]): Row {
+  const [row] = rows;
+  assert(row !== undefined, 'the statement gives a row');
+  return row;
 }
 
 /** The constraint that refused a statement as not unique (SQLSTATE 23505), or undefined. */

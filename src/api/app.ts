@@ -1,0 +1,77 @@
+/**
+ * The API: all routes over their dependencies, and how errors are told. API process, main thread. Opens no
+ * port and no connection; `cluster/` hands it its database, streams and clock.
+ */
+import { OpenAPIHono } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import { HTTPException } from 'hono/http-exception';
+import { Authentication } from './authentication.ts';
+import { boundedJson, jsonFault } from './body.ts';
+import { campaignRoutes } from './campaigns.ts';
+import { documentRoutes } from './document.ts';
+import { listRoutes } from './lists.ts';
+import { organisationRoutes } from './organisations.ts';
+import type { ApiDependencies, Parts } from './parts.ts';
+import { type FieldError, invalid, notFound, problemOf, problemResponse } from './problems.ts';
+import { progressRoutes } from './progress.ts';
+import { residentImportRoutes } from './resident-import.ts';
+import { residentRoutes } from './residents.ts';
+import { resultRoutes } from './results.ts';
+
+/** The API as an application for any server of `fetch` requests. Tests call its `request`. */
+export function createApi(dependencies: ApiDependencies): OpenAPIHono {
+  const { limits, log } = dependencies;
+  const authentication = new Authentication(dependencies, {
+    rememberMs: limits.keysRememberMs,
+    knownMax: limits.keysRememberedMax,
+  });
+  const parts: Parts = { ...dependencies, authentication, json: boundedJson(limits.jsonBytesMax) };
+  const app = new OpenAPIHono({ defaultHook: refuseInvalid });
+  app.onError(async (error, c) => {
+    const problem = problemOf(isUnreadableJson(error) ? await jsonFault(c) : error);
+    // A caller's mistakes are told to the caller; the log is for ours.
+    if (problem.status >= 500) log.error('api.failed', { method: c.req.method, status: problem.status }, error);
+    return problemResponse(problem);
+  });
+  app.notFound(() => problemResponse(problemOf(notFound('route'))));
+  app.route('/', organisationRoutes(parts));
+  app.route('/', residentImportRoutes(parts));
+  app.route('/', residentRoutes(parts));
+  app.route('/', listRoutes(parts));
+  app.route('/', campaignRoutes(parts));
+  app.route('/', progressRoutes(parts));
+  app.route('/', resultRoutes(parts));
+  app.route('/', documentRoutes(app));
+  return app;
+}
+
+function isUnreadableJson(error: Error): boolean {
+  return error instanceof HTTPException && error.status === 400;
+}
+
+type Issue = {
+  readonly code: string;
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+  readonly keys?: readonly string[];
+};
+type Validation =
+  | { readonly success: true }
+  | { readonly success: false; readonly target: string; readonly error: { readonly issues: readonly unknown[] } };
+
+/** Turns what zod found into a problem. An id that cannot be one names nothing, so it is not found. */
+function refuseInvalid(result: Validation, _c: Context): undefined {
+  if (result.success) return;
+  if (result.target === 'param') throw notFound();
+  throw invalid((result.error.issues as readonly Issue[]).flatMap(fieldErrors));
+}
+
+function fieldErrors({ code, path, message, keys }: Issue): FieldError[] {
+  const field = path.map(String).join('.');
+  if (code !== 'unrecognized_keys' || keys === undefined) return [{ field, message }];
+  return keys.map((key) => ({
+    field: field === '' ? key : `${field}.${key}`,
+    message: 'there is no such field',
+    reason: 'unknown-field',
+  }));
+}

@@ -1,0 +1,126 @@
+/**
+ * Who is asking. Turns `Authorization: Bearer …` into an organisation, or knows the platform's owner. API
+ * process. What the database said of a key is believed for some seconds, so that a request costs no round trip
+ * of its own; a revoked key works that long in other processes. Never keeps or logs a key, only its SHA-256.
+ */
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { MiddlewareHandler } from 'hono';
+import type { Clock } from '../clock.ts';
+import type { Database } from '../db/client.ts';
+import { authenticate, readOrganisation } from '../db/keys.ts';
+import type { Scoped } from '../db/scope.ts';
+import { scoped, unscoped } from '../db/scope.ts';
+import type { Id } from '../handoff.ts';
+import type { Country } from './phone.ts';
+import { isCountry } from './phone.ts';
+import { notFound, ProblemFault } from './problems.ts';
+
+/** An organisation that was recognised, and its way to the database. */
+export type Tenant = {
+  readonly organisation: Id;
+  /** Where its national numbers belong. */
+  readonly country: Country;
+  readonly scoped: Scoped;
+};
+
+/** What routes of organisations find in their context. */
+export type TenantEnv = { Variables: { tenant: Tenant } };
+
+/** A new key: what its owner gets once, how a person recognises it, and what is kept. */
+export type NewKey = { readonly key: string; readonly prefix: string; readonly hash: Buffer };
+
+const keyPattern = /^Bearer (tocsin_[A-Za-z0-9_-]{43})$/u;
+const prefixCharacters = 'tocsin_'.length + 6;
+
+/** A fresh random key of 256 bits. */
+export function newKey(): NewKey {
+  const key = `tocsin_${randomBytes(32).toString('base64url')}`;
+  return { key, prefix: key.slice(0, prefixCharacters), hash: sha256(key) };
+}
+
+function sha256(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
+
+type Known = { readonly tenant: Tenant; readonly untilMs: number };
+
+/** Recognises keys. One per process. */
+export class Authentication {
+  private readonly database: Database;
+  private readonly clock: Clock;
+  private readonly platformHash: Buffer;
+  private readonly rememberMs: number;
+  private readonly knownMax: number;
+  private readonly known = new Map<string, Known>();
+
+  constructor(
+    options: { database: Database; clock: Clock; platformKey: string },
+    limits: { rememberMs: number; knownMax: number },
+  ) {
+    this.database = options.database;
+    this.clock = options.clock;
+    this.platformHash = sha256(options.platformKey);
+    this.rememberMs = limits.rememberMs;
+    this.knownMax = limits.knownMax;
+  }
+
+  /** Middleware of routes of organisations. The platform's key is no organisation's. */
+  readonly tenant: MiddlewareHandler<TenantEnv> = async (c, next) => {
+    const tenant = await this.tenantOf(c.req.header('authorization'));
+    if (tenant === undefined) throw unauthorised();
+    c.set('tenant', tenant);
+    await next();
+  };
+
+  /** Middleware of the platform's routes. To an organisation they do not exist. */
+  readonly platform: MiddlewareHandler = async (c, next) => {
+    const header = c.req.header('authorization');
+    if (!this.isPlatform(header)) {
+      if ((await this.tenantOf(header)) !== undefined) throw notFound('route');
+      throw unauthorised();
+    }
+    await next();
+  };
+
+  /** Believes nothing any more, after a key was revoked here. */
+  forget(): void {
+    this.known.clear();
+  }
+
+  private isPlatform(header: string | undefined): boolean {
+    return header?.startsWith('Bearer ') === true && timingSafeEqual(sha256(header.slice(7)), this.platformHash);
+  }
+
+  private async tenantOf(header: string | undefined): Promise<Tenant | undefined> {
+    const key = header === undefined ? undefined : keyPattern.exec(header)?.[1];
+    if (key === undefined) return undefined;
+    const hash = sha256(key);
+    const name = hash.toString('latin1');
+    const nowMs = this.clock.monotonicMs();
+    const known = this.known.get(name);
+    if (known !== undefined && known.untilMs > nowMs) return known.tenant;
+    this.known.delete(name);
+    const tenant = await this.ask(hash);
+    if (tenant !== undefined) this.remember(name, { tenant, untilMs: nowMs + this.rememberMs });
+    return tenant;
+  }
+
+  private async ask(hash: Buffer): Promise<Tenant | undefined> {
+    const organisation = await authenticate(unscoped(this.database), hash);
+    if (organisation === undefined) return undefined;
+    const scope = scoped(this.database, { organisation });
+    const country = (await readOrganisation(scope.run, organisation))?.country ?? 'FR';
+    return { organisation, country: isCountry(country) ? country : 'FR', scoped: scope };
+  }
+
+  /** Keys are kept in order of asking, so that the first is the oldest. */
+  private remember(name: string, known: Known): void {
+    const oldest = this.known.size >= this.knownMax ? this.known.keys().next().value : undefined;
+    if (oldest !== undefined) this.known.delete(oldest);
+    this.known.set(name, known);
+  }
+}
+
+function unauthorised(): ProblemFault {
+  return new ProblemFault('unauthorised', 'Send a valid key as "Authorization: Bearer tocsin_…".');
+}

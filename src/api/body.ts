@@ -1,0 +1,60 @@
+/**
+ * Reads a request's body within its limit and as UTF-8, before anything looks at it. API process. Holds the
+ * whole body in memory, so it is for JSON only; files are read as streams.
+ */
+import { isUtf8 } from 'node:buffer';
+import type { Context, MiddlewareHandler } from 'hono';
+import { ProblemFault } from './problems.ts';
+
+const json = /^application\/json\s*(?:;|$)/iu;
+
+/** Middleware of routes with a JSON body: refuses other media types, too many bytes and bytes that are not UTF-8. */
+export function boundedJson(bytesMax: number): MiddlewareHandler {
+  return async (c, next) => {
+    if (!json.test(c.req.header('content-type') ?? '')) {
+      throw new ProblemFault('media-type', 'Send the body as application/json.');
+    }
+    const bytes = await readBody(c, bytesMax);
+    if (!isUtf8(bytes)) throw new ProblemFault('encoding', 'Send the body as UTF-8.');
+    // A byte order mark is no part of JSON (RFC 8259 §8.1), but some programs write one.
+    const start = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
+    c.req.bodyCache.text = Promise.resolve(bytes.toString('utf8', start)) as never;
+    await next();
+  };
+}
+
+/** Refuses a body that says of itself that it is longer than `bytesMax`. */
+export function refuseLonger(c: Context, bytesMax: number): void {
+  if (Number(c.req.header('content-length') ?? 0) > bytesMax) throw tooLarge(bytesMax);
+}
+
+/** The fault of a body with more than `bytesMax`. */
+export function tooLarge(bytesMax: number): ProblemFault {
+  return new ProblemFault('too-large', `A body has at most ${bytesMax} bytes here.`);
+}
+
+async function readBody(c: Context, bytesMax: number): Promise<Buffer> {
+  refuseLonger(c, bytesMax);
+  // Node's parser holds a client to the length that it said.
+  if (c.req.header('content-length') !== undefined) return Buffer.from(await c.req.raw.arrayBuffer());
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of c.req.raw.body ?? []) {
+    length += chunk.byteLength;
+    if (length > bytesMax) throw tooLarge(bytesMax);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** What is wrong with a body that hono could not parse, by the JSON parser's own words. */
+export async function jsonFault(c: Context): Promise<ProblemFault> {
+  const text = await c.req.text();
+  try {
+    JSON.parse(text);
+  } catch (cause) {
+    // Its words may quote the body, which only the caller sees.
+    return new ProblemFault('malformed-json', cause instanceof Error ? cause.message : '', { cause });
+  }
+  return new ProblemFault('malformed-json', 'The body is not JSON.');
+}

@@ -1,0 +1,86 @@
+/**
+ * Commands to a campaign become facts: its new status and the planner's command are written in one
+ * transaction, and only then does the command go to the stream. API process. A command that never reaches the
+ * stream is found in the outbox by the planner, so nothing here waits long for Redis.
+ */
+import type { Clock } from '../clock.ts';
+import {
+  type CampaignRow,
+  forgetCommand,
+  hasRecipient,
+  lockCampaign,
+  type MovedCampaign,
+  moveCampaignRow,
+} from '../db/campaigns.ts';
+import type { Run } from '../db/scope.ts';
+import type { Id } from '../handoff.ts';
+import type { Log } from '../telemetry.ts';
+import { type CampaignCommand, moveCampaign } from './state.ts';
+
+/** What became of a command. */
+export type Accepted =
+  | { readonly kind: 'accepted'; readonly campaign: CampaignRow; readonly told: Told | undefined }
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'refused'; readonly because: string }
+  | { readonly kind: 'no-recipients' };
+
+/** A command that waits in the outbox. */
+export type Told = { readonly outbox: Id; readonly campaign: Id; readonly command: CampaignCommand };
+
+/**
+ * Gives a campaign its new status, inside the caller's transaction; anything but `accepted` changes nothing.
+ * `prefixes` are the numbers that carriers serve: a campaign that reaches nobody is not launched.
+ */
+export async function acceptCommand(
+  run: Run,
+  id: Id,
+  command: CampaignCommand,
+  prefixes: readonly string[],
+): Promise<Accepted> {
+  const campaign = await lockCampaign(run, id);
+  if (campaign === undefined) return { kind: 'unknown' };
+  const move = moveCampaign(campaign.status, command, campaign.plannedAt !== null);
+  if (move.kind === 'refused') return move;
+  const launches = command === 'launch';
+  if (launches && !(await hasRecipient(run, campaign.audience, prefixes))) return { kind: 'no-recipients' };
+  const moved = await moveCampaignRow(run, id, { to: move.to, tell: move.tell, launches });
+  return { kind: 'accepted', campaign: withoutOutbox(moved), told: toldOf(moved, move.tell) };
+}
+
+function withoutOutbox({ outbox: _, ...campaign }: MovedCampaign): CampaignRow {
+  return campaign;
+}
+
+function toldOf({ id, outbox }: MovedCampaign, command: CampaignCommand | undefined): Told | undefined {
+  return outbox === null || command === undefined ? undefined : { outbox, campaign: id, command };
+}
+
+/** What passing a command on needs. */
+export type Telling = {
+  readonly publish: (campaign: Id, command: CampaignCommand) => Promise<void>;
+  /** Statements in the organisation's scope, outside of any transaction. */
+  readonly run: Run;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Longest wait. */
+  readonly publishMs: number;
+};
+
+/**
+ * Passes a committed command on to the planner and forgets it from the outbox. Resolves when that is done or
+ * `publishMs` have passed; never rejects, because the command is a fact already.
+ */
+export async function tellPlanner(told: Told, telling: Telling): Promise<void> {
+  const { campaign, command, outbox } = told;
+  const passedOn = telling
+    .publish(campaign, command)
+    .then(() => forgetCommand(telling.run, outbox))
+    .catch((error: unknown) => telling.log.warn('campaign.command.left-to-outbox', { campaign, command }, error));
+  await new Promise<void>((resolve) => {
+    const cancel = telling.clock.after(telling.publishMs, resolve);
+    void passedOn.then(() => {
+      cancel();
+      resolve();
+    });
+  });
+}
