@@ -2,7 +2,7 @@
  * Reads our own sources as text for test/tidy.test.ts: files, imports, headers. Works on formatted code
  * (the format check comes first), so plain patterns are enough.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize, sep } from 'node:path';
 
 /** One source file. Paths are relative to the repository, with forward slashes. */
@@ -19,9 +19,10 @@ export type Import = {
 
 const root = join(import.meta.dirname, '..', '..');
 
-/** Every TypeScript and .mjs file below `folders`. */
+/** Every TypeScript and .mjs file below those of `folders` that exist. */
 export function sourcesOf(folders: readonly string[]): Source[] {
-  return folders.flatMap((folder) =>
+  const existing = folders.filter((folder) => existsSync(join(root, folder)));
+  return existing.flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
       .filter((name) => /\.(tsx?|mjs)$/.test(name))
       .map((name) => join(folder, name).split(sep).join('/'))
