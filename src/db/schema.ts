@@ -122,7 +122,9 @@ export const contactPoints = pgTable(
   (t) => [
     ownResident('contact_points_own_resident', t),
     uniqueIndex('contact_points_address').on(t.residentId, t.channel, t.address),
-    index('contact_points_organisation').on(t.organisationId, t.channel, t.address, t.residentId),
+    index('contact_points_reachable')
+      .on(t.organisationId, t.channel, t.address, t.residentId)
+      .where(sql`opted_out_at is null`),
     index('contact_points_opted_out').on(t.organisationId).where(sql`opted_out_at is not null`),
   ],
 );
@@ -202,6 +204,9 @@ export const campaigns = pgTable(
   },
   (t) => [
     index('campaigns_organisation').on(t.organisationId, t.id),
+    index('campaigns_to_plan')
+      .on(t.nature, t.launchedAt)
+      .where(sql`enqueued_at is null and status in ('launched', 'sending', 'paused', 'cancelling')`),
     index('campaigns_open').on(t.status).where(sql`status in ('launched', 'sending', 'paused', 'cancelling')`),
   ],
 );

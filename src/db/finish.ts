@@ -1,0 +1,57 @@
+/**
+ * The planner's statements at the end of campaigns: which are done, which have outlived their validity while
+ * paused, which were cancelled before they were planned. Runs in the planner, as the service role.
+ */
+import type { Pool } from 'pg';
+import type { Id } from '../handoff.ts';
+
+/** A campaign with nothing left to happen, and the carriers that still know it. */
+export type DoneCampaign = { readonly id: Id; readonly carriers: readonly string[] };
+
+/**
+ * Open campaigns whose every message has an outcome and a final receipt, or whose last news is older than
+ * `receiptWaitMs`. At most `limit`.
+ */
+export async function doneCampaigns(pool: Pool, receiptWaitMs: number, limit: number): Promise<DoneCampaign[]> {
+  const { rows } = await pool.query<DoneCampaign>(
+    `select c.id, p.carriers from campaigns c, lateral (
+        select array_agg(carrier) as carriers, sum(awaiting_receipt) as awaiting, max(updated_at) as updated_at,
+          sum(awaiting_receipt + delivered + failed + unknown + expired + cancelled) as known
+        from campaign_progress p where p.campaign_id = c.id) p
+      where c.status in ('sending', 'paused', 'cancelling') and c.enqueued_at is not null
+        and p.known >= c.recipients
+        and (p.awaiting = 0 or p.updated_at < now() - $1 * interval '1 millisecond')
+      limit $2`,
+    [receiptWaitMs, limit],
+  );
+  return rows;
+}
+
+/** Ends open campaigns: cancelled where that was asked for, else completed. Returns those that it ended. */
+export async function finishCampaigns(pool: Pool, campaigns: readonly Id[]): Promise<Id[]> {
+  const { rows } = await pool.query<{ id: Id }>(
+    `update campaigns set finished_at = now(),
+        status = case when status = 'cancelling' then 'cancelled' else 'completed' end
+      where id = any($1::bigint[]) and status in ('sending', 'paused', 'cancelling') returning id`,
+    [campaigns],
+  );
+  return rows.map((row) => row.id);
+}
+
+/** Ends campaigns that were cancelled before they were planned: they never had recipients. */
+export async function finishUnplanned(pool: Pool): Promise<Id[]> {
+  const { rows } = await pool.query<{ id: Id }>(
+    `update campaigns set status = 'cancelled', finished_at = now()
+      where status = 'cancelling' and planned_at is null returning id`,
+  );
+  return rows.map((row) => row.id);
+}
+
+/** Sets paused campaigns whose time is over going again, so that workers settle the rest as expired. */
+export async function wakeExpired(pool: Pool): Promise<Id[]> {
+  const { rows } = await pool.query<{ id: Id }>(
+    `update campaigns set status = 'sending'
+      where status = 'paused' and planned_at is not null and expires_at < now() returning id`,
+  );
+  return rows.map((row) => row.id);
+}

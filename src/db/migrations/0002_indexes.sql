@@ -1,0 +1,3 @@
+DROP INDEX "contact_points_organisation";--> statement-breakpoint
+CREATE INDEX "campaigns_to_plan" ON "campaigns" USING btree ("nature","launched_at") WHERE enqueued_at is null and status in ('launched', 'sending', 'paused', 'cancelling');--> statement-breakpoint
+CREATE INDEX "contact_points_reachable" ON "contact_points" USING btree ("organisation_id","channel","address","resident_id") WHERE opted_out_at is null;

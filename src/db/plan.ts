@@ -1,0 +1,267 @@
+/**
+ * The planner's statements: freezing a campaign's recipients into batches, packing batches, and who plans what.
+ * Runs in the planner, as the service role. No JavaScript runs per recipient here. Never touches Redis.
+ */
+import type { ClientBase, Pool } from 'pg';
+import {
+  type Batch,
+  type CampaignContent,
+  type CampaignStatus,
+  type Contents,
+  type Id,
+  type Nature,
+  recordSeparator,
+  unitSeparator,
+} from '../handoff.ts';
+import {
+  type AudienceGroup,
+  countAudience,
+  type GroupRow,
+  type RecipientField,
+  reachedSql,
+  type Route,
+  summarise,
+} from './audience.ts';
+import type { Audience } from './schema.ts';
+
+/** A campaign as its planner sees it. */
+export type PlannedCampaign = {
+  readonly id: Id;
+  readonly organisation: Id;
+  readonly nature: Nature;
+  readonly status: CampaignStatus;
+  readonly sender: string;
+  readonly audience: Audience;
+  readonly contents: Contents;
+  readonly defaultLanguage: string;
+  readonly weight: number;
+  readonly expiresAtMs: number;
+  readonly planned: boolean;
+};
+
+const campaignColumns = `c.id, c.organisation_id as organisation, c.nature, c.status, c.sender, c.audience, c.contents,
+  c.default_language as "defaultLanguage",
+  (select o.weight from organisations o where o.id = c.organisation_id) as weight,
+  (extract(epoch from coalesce(c.expires_at, c.launched_at + c.validity_seconds * interval '1 second')) * 1000)::float8
+    as "expiresAtMs", c.planned_at is not null as planned`;
+
+/** What a worker must know of the campaign; `fields` are those that its packed recipients carry. */
+export function contentOf(campaign: PlannedCampaign, fields: readonly RecipientField[]): CampaignContent {
+  const { id, organisation, nature, sender, contents, defaultLanguage, weight } = campaign;
+  const expiresAtMs = Math.floor(campaign.expiresAtMs);
+  return { campaign: id, organisation, nature, sender, contents, defaultLanguage, weight, fields, expiresAtMs };
+}
+
+/**
+ * Takes campaigns that have batches to be put into Redis and no planner, alerts first, oldest first. They
+ * are this planner's for `leaseMs` and while it renews.
+ */
+export async function claimCampaigns(
+  pool: Pool,
+  claim: { readonly planner: string; readonly leaseMs: number; readonly nature: Nature; readonly limit: number },
+): Promise<PlannedCampaign[]> {
+  const { rows } = await pool.query<PlannedCampaign>(
+    `update campaigns c set planner = $1, planner_until = now() + $2 * interval '1 millisecond'
+      where c.id in (select id from campaigns
+        where enqueued_at is null and nature = $3 and (planner is null or planner_until < now())
+          and (status = 'launched' or planned_at is not null and status in ('sending', 'paused', 'cancelling'))
+        order by launched_at limit $4 for update skip locked)
+      returning ${campaignColumns}`,
+    [claim.planner, claim.leaseMs, claim.nature, claim.limit],
+  );
+  return rows;
+}
+
+/** Keeps campaigns; returns those that are still this planner's. */
+export async function renewCampaigns(
+  pool: Pool,
+  claim: { readonly planner: string; readonly leaseMs: number; readonly campaigns: readonly Id[] },
+): Promise<ReadonlySet<Id>> {
+  const { rows } = await pool.query<{ id: Id }>(
+    `update campaigns set planner_until = now() + $2 * interval '1 millisecond'
+      where id = any($3::bigint[]) and planner = $1 returning id`,
+    [claim.planner, claim.leaseMs, claim.campaigns],
+  );
+  return new Set(rows.map((row) => row.id));
+}
+
+/** Gives a campaign back, so that any planner may take it at once; `done`: all its batches are in Redis. */
+export async function releaseCampaign(pool: Pool, planner: string, campaign: Id, done: boolean): Promise<void> {
+  await pool.query(
+    `update campaigns set planner = null, planner_until = null,
+      enqueued_at = case when $3 then now() else enqueued_at end where id = $1 and planner = $2`,
+    [campaign, planner, done],
+  );
+}
+
+/** How to cut a campaign into batches. */
+export type Cutting = {
+  readonly routes: readonly Route[];
+  readonly fields: readonly RecipientField[];
+  /** Most recipients in a batch of that carrier. */
+  batchRecipients(carrier: string): number;
+};
+
+/** What freezing did. `skipped`: somebody else did it, or the campaign was paused or cancelled meanwhile. */
+export type Frozen = { readonly kind: 'frozen'; readonly recipients: number } | { readonly kind: 'skipped' };
+
+/**
+ * Freezes the recipients of a launched campaign, numbered by carrier and language, and cuts them into
+ * batches; one transaction, which the caller holds. A campaign without recipients is completed at once.
+ */
+export async function freeze(client: ClientBase, campaign: PlannedCampaign, cutting: Cutting): Promise<Frozen> {
+  const { rowCount } = await client.query(
+    "select from campaigns where id = $1 and status = 'launched' and planned_at is null for no key update",
+    [campaign.id],
+  );
+  if (rowCount === 0) return { kind: 'skipped' };
+  const { defaultLanguage, contents, organisation, audience } = campaign;
+  const languages = [defaultLanguage, ...Object.keys(contents).filter((l) => l !== defaultLanguage)];
+  const reach = { organisation, audience, languages, fields: cutting.fields, routes: cutting.routes };
+  await client.query("set local work_mem = '256MB'");
+  const counts = await countAudience(client, reach);
+  const reached = reachedSql(reach);
+  const own = `$${reached.values.length + 1}::bigint`;
+  const { rows } = await client.query<GroupRow>(
+    `with ${reached.text},
+      numbered as materialized (select *,
+        row_number() over (order by carrier, language, resident_id)::int - 1 as ordinal from reached),
+      frozen as (insert into recipients (campaign_id, ordinal, organisation_id, resident_id, address, fields)
+        select ${own}, ordinal, $1, resident_id, address, fields from numbered where carrier is not null)
+      select carrier, language, count(*)::int as recipients from numbered
+        group by carrier, language order by carrier, language`,
+    [...reached.values, campaign.id],
+  );
+  const summary = summarise(reach, rows, counts);
+  const batches = await cut(client, campaign, summary.groups, cutting);
+  await client.query(
+    `update campaigns set planned_at = now(), recipients = $2, duplicates = $3, unreachable = $4, batches = $5,
+      expires_at = coalesce(expires_at, launched_at + validity_seconds * interval '1 second'),
+      status = case when $2 = 0 then 'completed' else 'sending' end,
+      enqueued_at = case when $2 = 0 then now() end, finished_at = case when $2 = 0 then now() end
+      where id = $1`,
+    [campaign.id, summary.recipients, summary.duplicates, JSON.stringify(summary.unreachable), batches],
+  );
+  return { kind: 'frozen', recipients: summary.recipients };
+}
+
+/** Writes batches and each carrier's share; returns how many batches. */
+async function cut(
+  client: ClientBase,
+  campaign: PlannedCampaign,
+  groups: readonly AudienceGroup[],
+  cutting: Cutting,
+): Promise<number> {
+  const rows = { carrier: [] as string[], language: [] as string[], size: [] as number[], recipients: [] as number[] };
+  const firstBatch: number[] = [];
+  const firstOrdinal: number[] = [];
+  let batch = 1;
+  let ordinal = 0;
+  for (const group of groups) {
+    const size = cutting.batchRecipients(group.carrier);
+    rows.carrier.push(group.carrier);
+    rows.language.push(group.language);
+    rows.size.push(size);
+    rows.recipients.push(group.recipients);
+    firstBatch.push(batch);
+    firstOrdinal.push(ordinal);
+    batch += Math.ceil(group.recipients / size);
+    ordinal += group.recipients;
+  }
+  await client.query(
+    `with g as (select * from unnest($3::text[], $4::text[], $5::int[], $6::int[], $7::int[], $8::int[])
+        as g (carrier, language, size, recipients, first_batch, first_ordinal)),
+      b as (insert into batches (campaign_id, number, organisation_id, carrier, language, first_ordinal, recipients)
+        select $1, g.first_batch + n, $2, g.carrier, g.language, g.first_ordinal + n * g.size,
+          least(g.size, g.recipients - n * g.size) from g, generate_series(0, (g.recipients - 1) / g.size) as n),
+      c as (insert into campaign_carriers
+        (campaign_id, carrier, organisation_id, recipients, first_batch, last_batch, enqueued_through)
+        select $1, carrier, $2, sum(recipients), min(first_batch),
+          max(first_batch + (recipients - 1) / size), min(first_batch) - 1 from g group by carrier)
+      insert into campaign_progress (campaign_id, carrier, organisation_id)
+        select distinct $1::bigint, carrier, $2::bigint from g`,
+    [campaign.id, campaign.organisation, ...Object.values(rows), firstBatch, firstOrdinal],
+  );
+  return batch - 1;
+}
+
+/** One planned or open campaign with its status, as it stands now. */
+export type Standing = { readonly status: CampaignStatus; readonly carriers: readonly string[] };
+
+/**
+ * Status and carriers of a campaign, which nobody can move until the caller's transaction ends: what is told
+ * to Redis meanwhile is the latest word. Undefined when there is no such campaign.
+ */
+export async function lockStanding(client: ClientBase, campaign: Id): Promise<Standing | undefined> {
+  const { rows } = await client.query<Standing>(
+    `select status, array(select carrier from campaign_carriers where campaign_id = $1 order by carrier) as carriers
+      from campaigns where id = $1 for no key update`,
+    [campaign],
+  );
+  return rows[0];
+}
+
+/** Whether a campaign's batches are only to be settled by now: it is being cancelled, or its time is over. */
+export async function isSettleOnly(pool: Pool, campaign: Id): Promise<boolean> {
+  const { rows } = await pool.query<{ over: boolean }>({
+    name: 'plan-settle-only',
+    text: "select status = 'cancelling' or expires_at < now() as over from campaigns where id = $1",
+    values: [campaign],
+  });
+  return rows[0]?.over ?? true;
+}
+
+/** One carrier's share of a campaign: batches `next` to `last` are still to be put into Redis. */
+export type CarrierShare = { readonly carrier: string; readonly next: number; readonly last: number };
+
+/** The shares of a planned campaign. */
+export async function carrierShares(client: ClientBase | Pool, campaign: Id): Promise<CarrierShare[]> {
+  const { rows } = await client.query<CarrierShare>(
+    `select carrier, enqueued_through + 1 as next, last_batch as last from campaign_carriers
+      where campaign_id = $1 order by carrier`,
+    [campaign],
+  );
+  return rows;
+}
+
+/** Remembers that every batch of the share up to `through` is in Redis; never goes back. */
+export async function checkpoint(pool: Pool, campaign: Id, carrier: string, through: number): Promise<void> {
+  await pool.query(
+    `update campaign_carriers set enqueued_through = greatest(enqueued_through, $3)
+      where campaign_id = $1 and carrier = $2`,
+    [campaign, carrier, through],
+  );
+}
+
+/** Which batches to pack. `settleOnly`: their recipients will not be sent to, so `packed` stays empty. */
+export type BatchRange = {
+  readonly from: number;
+  readonly through: number;
+  readonly hasFields: boolean;
+  readonly settleOnly: boolean;
+};
+
+type PackedRow = Omit<Batch, 'campaign' | 'organisation' | 'only' | 'packed'> & { readonly packed: string };
+
+/** Batches `from` to `through` of a campaign, packed as `Batch` in src/handoff.ts says, in order. */
+export async function packBatches(pool: Pool, campaign: PlannedCampaign, range: BatchRange): Promise<Batch[]> {
+  const recipient = range.hasFields ? `r.address || ${chr(unitSeparator)} || r.fields` : 'r.address';
+  const packed = range.settleOnly
+    ? "''"
+    : `(select string_agg(${recipient}, ${chr(recordSeparator)} order by r.ordinal) from recipients r
+        where r.campaign_id = $1 and r.ordinal >= b.first_ordinal and r.ordinal < b.first_ordinal + b.recipients)`;
+  // As text, since pg reads every value as UTF-8 before its parser sees it, also in the binary format.
+  const { rows } = await pool.query<PackedRow>({
+    name: `pack-${range.hasFields ? 'fields' : 'addresses'}-${range.settleOnly ? 'settle' : 'send'}`,
+    text: `select b.number, b.attempt, b.first_ordinal as "firstOrdinal", b.recipients, b.language, ${packed} as packed
+      from batches b where b.campaign_id = $1 and b.number between $2 and $3 order by b.number`,
+    values: [campaign.id, range.from, range.through],
+  });
+  const { id, organisation } = campaign;
+  return rows.map((row) => ({ ...row, campaign: id, organisation, packed: Buffer.from(row.packed) }));
+}
+
+/** A separator in SQL. */
+function chr(separator: string): string {
+  return `chr(${separator.charCodeAt(0)})`;
+}

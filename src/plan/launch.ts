@@ -1,0 +1,123 @@
+/**
+ * The way of one launched campaign into Redis: freeze its recipients, then put each carrier's batches into
+ * its stream, from where the last planner stopped. Runs in the planner. Everything here may be done again
+ * by another planner after a crash without anybody being sent to twice.
+ */
+import type { Clock } from '../clock.ts';
+import type { RecipientField, Route } from '../db/audience.ts';
+import type { Database } from '../db/client.ts';
+import {
+  type CarrierShare,
+  carrierShares,
+  checkpoint,
+  contentOf,
+  freeze,
+  isSettleOnly,
+  lockStanding,
+  packBatches,
+  type PlannedCampaign,
+} from '../db/plan.ts';
+import { readProgress } from '../db/progress.ts';
+import {
+  type CampaignStatus,
+  type Contents,
+  type Enqueue,
+  type Id,
+  type PublishProgress,
+  recipientFields,
+} from '../handoff.ts';
+import type { Log } from '../telemetry.ts';
+import type { Turns } from './turns.ts';
+
+/** What a launch needs. */
+export type LaunchParts = {
+  readonly database: Database;
+  readonly enqueue: Enqueue;
+  readonly publish: PublishProgress;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Prefixes and carriers as they stand now. */
+  routes(): readonly Route[];
+  batchRecipients(carrier: string): number;
+  /** Turns at PostgreSQL, of which there are few; waiting for room in Redis takes none. */
+  readonly turns: Turns;
+};
+
+/** Batches that are packed, handed over and remembered at once. */
+const pageBatches = 20;
+
+/** Freezes and enqueues a campaign; true when all its batches are in Redis. `signal` ends it between batches. */
+export async function launch(parts: LaunchParts, campaign: PlannedCampaign, signal: AbortSignal): Promise<boolean> {
+  const fields = fieldsOf(campaign.contents);
+  if (!campaign.planned) {
+    const startedMs = parts.clock.monotonicMs();
+    const frozen = await parts.turns.take(campaign.nature, () =>
+      parts.database.service(({ client }) => freeze(client, campaign, { ...parts, routes: parts.routes(), fields })),
+    );
+    if (frozen.kind === 'skipped') return false;
+    const ms = Math.round(parts.clock.monotonicMs() - startedMs);
+    parts.log.info('campaign.planned', { campaign: campaign.id, recipients: frozen.recipients, ms });
+    await parts.publish(await readProgress(parts.database.pool, [campaign.id]));
+    if (frozen.recipients === 0) return false;
+  }
+  await tellStanding(parts, campaign.id, ['paused', 'cancelling']);
+  const shares = await carrierShares(parts.database.pool, campaign.id);
+  const done = await Promise.all(shares.map((share) => enqueueShare(parts, campaign, fields, share, signal)));
+  return done.every(Boolean);
+}
+
+async function enqueueShare(
+  parts: LaunchParts,
+  campaign: PlannedCampaign,
+  fields: readonly RecipientField[],
+  share: CarrierShare,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { pool } = parts.database;
+  const content = contentOf(campaign, fields);
+  let next = share.next;
+  while (next <= share.last && !signal.aborted) {
+    const through = Math.min(next + pageBatches - 1, share.last);
+    const range = { from: next, through, hasFields: fields.length > 0 };
+    const batches = await parts.turns.take(campaign.nature, async () =>
+      packBatches(pool, campaign, { ...range, settleOnly: await isSettleOnly(pool, campaign.id) }),
+    );
+    const last = through === share.last;
+    const added = await parts.enqueue.enqueue(share.carrier, content, batches, { last, signal });
+    next += added;
+    if (added > 0) await checkpoint(pool, campaign.id, share.carrier, next - 1);
+  }
+  return next > share.last;
+}
+
+const verbs: Readonly<Partial<Record<CampaignStatus, 'pause' | 'resume' | 'cancel'>>> = {
+  sending: 'resume',
+  paused: 'pause',
+  cancelling: 'cancel',
+};
+
+/**
+ * Tells a campaign's carriers how it stands, if that is one of `told`. The row stays locked meanwhile, so that
+ * of two planners the one with the later word speaks last.
+ */
+export async function tellStanding(
+  parts: Pick<LaunchParts, 'database' | 'enqueue'>,
+  campaign: Id,
+  told: readonly CampaignStatus[] = ['sending', 'paused', 'cancelling'],
+): Promise<void> {
+  await parts.database.service(async ({ client }) => {
+    const standing = await lockStanding(client, campaign);
+    const verb = standing === undefined || !told.includes(standing.status) ? undefined : verbs[standing.status];
+    if (verb === undefined) return;
+    await Promise.all(standing?.carriers.map((carrier) => parts.enqueue.control(carrier, campaign, verb)) ?? []);
+  });
+}
+
+/** The fields that a campaign's texts use, in the order in which they are packed. */
+export function fieldsOf(contents: Contents): RecipientField[] {
+  const used = new Set<string>();
+  for (const text of Object.values(contents)) {
+    for (const [, name] of text.matchAll(/\{\{\s*(\w+)/g)) if (name !== undefined) used.add(name);
+  }
+  return recipientFields.filter((field) => used.has(field));
+}
