@@ -34,7 +34,7 @@ function run(program, ...args) {
 
 /** The counts that the vitest reporter printed; a run that ended without them counts as one failure. */
 function countsOf({ code, tail }) {
-  const counts = /vitest: (\d+) passed, (\d+) failed, (\d+) skipped\s*$/.exec(tail);
+  const counts = /^vitest: (\d+) passed, (\d+) failed, (\d+) skipped$/m.exec(tail);
   if (counts === null) return { passed: 0, failed: 1, skipped: 0 };
   const [passed, failed, skipped] = counts.slice(1).map(Number);
   return { passed, failed: code === 0 ? failed : Math.max(failed, 1), skipped };
