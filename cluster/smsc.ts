@@ -79,7 +79,18 @@ const options: NonNullable<ParseArgsConfig['options']> = {
   error: { type: 'string', multiple: true },
 };
 const plainFlags = [
-  'port', 'host', 'system-id', 'password', 'log', 'http', 'seed', 'tls-key', 'tls-cert', 'carriers', 'throttle', 'mix',
+  'port',
+  'host',
+  'system-id',
+  'password',
+  'log',
+  'http',
+  'seed',
+  'tls-key',
+  'tls-cert',
+  'carriers',
+  'throttle',
+  'mix',
 ];
 for (const flag of plainFlags) options[flag] = { type: 'string' };
 for (const flag of Object.keys(settings)) options[flag] = { type: switches.has(flag) ? 'boolean' : 'string' };

@@ -29,10 +29,8 @@ export function scanReceiptText(bytes: Buffer, from: number, to: number, into: R
   into.stat = '';
   into.err = '';
   into.doneAtSeconds = 0;
-  const head = { ...into };
-  const textAt = scanPart(bytes, from, to, head, true);
-  Object.assign(into, head);
-  if (textAt < 0 || (head.id !== '' && head.stat !== '')) return;
+  const textAt = scanPart(bytes, from, to, into, true);
+  if (textAt < 0 || (into.id !== '' && into.stat !== '')) return;
   const tail = emptyReceiptText();
   scanPart(bytes, textAt, to, tail, false);
   if (into.id === '') into.id = tail.id;
@@ -58,17 +56,19 @@ function scanPart(bytes: Buffer, from: number, to: number, into: ReceiptText, fi
     if (key === 'text' && first) return value;
     while (value < to && isSpace(bytes[value] ?? 0)) value += 1;
     const end = keyAt(bytes, value, to) === undefined ? endOfWord(bytes, value, to) : value;
-    if (end > value) take(into, key, bytes.toString('latin1', value, end), first);
+    if (end > value) take(into, key, bytes, value, end, first);
     at = Math.max(end, at + 1);
   }
   return -1;
 }
 
-function take(into: ReceiptText, key: Key, value: string, first: boolean): void {
-  if (key === 'id' && (into.id === '' || !first)) into.id = value;
-  if (key === 'stat' && (into.stat === '' || !first)) into.stat = value;
-  if (key === 'err' && (into.err === '' || !first)) into.err = value.replaceAll(/[^!-~]/g, '?');
-  if (key === 'done date' && (into.doneAtSeconds === 0 || !first)) into.doneAtSeconds = secondsOfDate(value);
+function take(into: ReceiptText, key: Key, bytes: Buffer, from: number, to: number, first: boolean): void {
+  if (key === 'id' && (into.id === '' || !first)) into.id = bytes.toString('latin1', from, to);
+  if (key === 'stat' && (into.stat === '' || !first)) into.stat = bytes.toString('latin1', from, to);
+  if (key === 'err' && (into.err === '' || !first)) {
+    into.err = bytes.toString('latin1', from, to).replaceAll(/[^!-~]/g, '?');
+  }
+  if (key === 'done date' && (into.doneAtSeconds === 0 || !first)) into.doneAtSeconds = secondsOfDate(bytes, from, to);
 }
 
 /** The key whose letters and colon stand at `at`, if any. */
@@ -124,8 +124,7 @@ function isWordCharacter(code: number): boolean {
  * as digits. 0 when it is none of them.
  */
 export function stateOfText(stat: string): number {
-  if (/^[1-8]$/.test(stat)) return Number(stat);
-  return stateByPrefix.get(stat.slice(0, 5).toUpperCase()) ?? 0;
+  return stateByPrefix.get(stat.slice(0, 5)) ?? stateByPrefix.get(stat.slice(0, 5).toUpperCase()) ?? 0;
 }
 
 const stateByPrefix: ReadonlyMap<string, number> = new Map([
@@ -140,32 +139,42 @@ const stateByPrefix: ReadonlyMap<string, number> = new Map([
   ['ACCEP', 6],
   ['UNKNO', 7],
   ['REJEC', 8],
+  ...Array.from({ length: 8 }, (_, index): [string, number] => [String(index + 1), index + 1]),
 ]);
 
 /**
- * Epoch seconds of YYMMDDhhmm, YYMMDDhhmmss, YYYYMMDDhhmm or YYYYMMDDhhmmss, read as UTC. 0 when it is no date.
+ * Epoch seconds of the digits YYMMDDhhmm, YYMMDDhhmmss, YYYYMMDDhhmm or YYYYMMDDhhmmss in `[from, to)`, read as UTC. 0
+ * when they are no date.
  */
-export function secondsOfDate(text: string): number {
-  if (!/^\d+$/.test(text)) return 0;
-  switch (text.length) {
+export function secondsOfDate(bytes: Buffer, from: number, to: number): number {
+  for (let at = from; at < to; at += 1) {
+    const code = bytes[at] ?? 0;
+    if (code < 0x30 || code > 0x39) return 0;
+  }
+  switch (to - from) {
     case 10:
-      return secondsOf(`20${text}00`);
+      return secondsOf(bytes, from, 2, false);
     case 12:
       // From 2025 on the two readings exclude each other: there is no month 25.
-      return secondsOf(`20${text}`) || secondsOf(`${text}00`);
+      return secondsOf(bytes, from, 2, true) || secondsOf(bytes, from, 4, false);
     case 14:
-      return secondsOf(text);
+      return secondsOf(bytes, from, 4, true);
     default:
       return 0;
   }
 }
 
-function secondsOf(digits: string): number {
-  const part = (from: number, to: number) => Number(digits.slice(from, to));
-  const [year, month, day] = [part(0, 4), part(4, 6), part(6, 8)];
-  const [hour, minute, second] = [part(8, 10), part(10, 12), part(12, 14)];
+const daysOfMonth = [0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+
+function secondsOf(bytes: Buffer, from: number, yearDigits: 2 | 4, hasSeconds: boolean): number {
+  const pair = (at: number) => ((bytes[at] ?? 0) - 0x30) * 10 + (bytes[at + 1] ?? 0) - 0x30;
+  const year = yearDigits === 2 ? 2000 + pair(from) : pair(from) * 100 + pair(from + 2);
+  const at = from + yearDigits;
+  const [month, day, hour, minute] = [pair(at), pair(at + 2), pair(at + 4), pair(at + 6)];
+  const second = hasSeconds ? pair(at + 8) : 0;
   if (month < 1 || month > 12 || hour > 23 || minute > 59 || second > 60) return 0;
-  const atMs = Date.UTC(year, month - 1, day, hour, minute, second);
-  // A day that its month does not have would roll over into the next one.
-  return day === 0 || day > new Date(Date.UTC(year, month, 0)).getUTCDate() ? 0 : atMs / 1000;
+  if (day === 0 || day > (daysOfMonth[month] ?? 0)) return 0;
+  // Every year that a receipt can be of which divides by four is a leap year.
+  if (month === 2 && day === 29 && year % 4 !== 0) return 0;
+  return Date.UTC(year, month - 1, day, hour, minute, second) / 1000;
 }

@@ -98,7 +98,7 @@ function errorOf(buffer: Buffer, from: number, end: number): string {
   const value = findTlv(buffer, from, end, tlvTag.network_error_code);
   const code = value >= 0 && tlvBytes(buffer, value) === 3 ? buffer.readUInt16BE(value + 1) : 0;
   if (code !== 0) return String(code);
-  return /^0*$/.test(text.err) ? '' : text.err.slice(0, 16);
+  return text.err === '000' || /^0*$/.test(text.err) ? '' : text.err.slice(0, 16);
 }
 
 function inbound(buffer: Buffer, end: number): InboundMessage {

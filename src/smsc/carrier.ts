@@ -76,6 +76,7 @@ export class Carrier {
 
   /** Changes how the carrier behaves from now on. */
   setBehaviour(behaviour: Behaviour): void {
+    this.advance();
     this.decider = new Decider(behaviour, this.#chance);
     for (const account of this.#accounts) account.receipts.tick(this.nowMs, behaviour);
     this.arm();

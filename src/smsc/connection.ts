@@ -298,10 +298,7 @@ export class Connection implements FrameSink, ReceiptTarget {
   hasRoom(): boolean {
     const { receiptWindow, unresponsive } = this.#carrier.decider.behaviour;
     return (
-      !this.#closing &&
-      !unresponsive &&
-      this.#sent.size < receiptWindow &&
-      this.#socket.writableLength < unreadBytesMax
+      !this.#closing && !unresponsive && this.#sent.size < receiptWindow && this.#socket.writableLength < unreadBytesMax
     );
   }
 

@@ -30,19 +30,36 @@ function receiptOf(text: string | Buffer, fields: Partial<DeliverFields> = {}) {
   return readReceipt(buffer, 0, buffer.length);
 }
 
+const seconds = (text: string) => secondsOfDate(Buffer.from(text), 0, text.length);
 const done = Date.UTC(2026, 10, 24, 5, 50) / 1000;
 
 test.each([
-  ['the form of the specification', 'id:0123456789 sub:001 dlvrd:001 submit date:2611240549 done date:2611240550 stat:DELIVRD err:000 text:Hello', ['0123456789', 'delivered', '', done]],
-  ['upper case, other order', 'STAT:UNDELIV ERR:0x0B ID:ABC DONE DATE:202611240550', ['ABC', 'undeliverable', '0x0B', done]],
-  ['underscores and joined words', 'id:1 submit_date:2611240549 donedate:20261124055000 stat:EXPIRED', ['1', 'expired', '', done]],
+  [
+    'the form of the specification',
+    'id:0123456789 sub:001 dlvrd:001 submit date:2611240549 done date:2611240550 stat:DELIVRD err:000 text:Hello',
+    ['0123456789', 'delivered', '', done],
+  ],
+  [
+    'upper case, other order',
+    'STAT:UNDELIV ERR:0x0B ID:ABC DONE DATE:202611240550',
+    ['ABC', 'undeliverable', '0x0B', done],
+  ],
+  [
+    'underscores and joined words',
+    'id:1 submit_date:2611240549 donedate:20261124055000 stat:EXPIRED',
+    ['1', 'expired', '', done],
+  ],
   ['spaces behind colons, an empty value', 'id: 9f-2 stat: REJECTD err: text: none', ['9f-2', 'rejected', '', 0]],
   ['commas', 'id:55, stat:ACCEPTD, err:012', ['55', 'accepted', '012', 0]],
   ['long state names', 'id:5 stat:DELIVERED', ['5', 'delivered', '', 0]],
   ['a state that nobody knows', 'id:5 stat:WHATEVR', ['5', 'unknown', '', 0]],
   ['no state', 'id:5', ['5', 'unknown', '', 0]],
   ['text first, then fields', 'text:id:666 stat:UNDELIV id:5 stat:DELIVRD', ['5', 'delivered', '', 0]],
-  ['a message that looks like a receipt', 'id:5 stat:UNDELIV err:1 text:id:666 stat:DELIVRD', ['5', 'undeliverable', '1', 0]],
+  [
+    'a message that looks like a receipt',
+    'id:5 stat:UNDELIV err:1 text:id:666 stat:DELIVRD',
+    ['5', 'undeliverable', '1', 0],
+  ],
   ['lines', 'id:5\r\nstat:DELETED\r\n', ['5', 'deleted', '', 0]],
 ])('receipt text - %s', (_, text, [rawId, state, error, doneAtSeconds]) => {
   expect(receiptOf(text)).toEqual({ kind: 'receipt', rawId, state, error, doneAtSeconds });
@@ -145,20 +162,23 @@ test('done date - every instant is read back from 10, 12 and 14 digits', () => {
   const years = { min: new Date('2025-01-01T00:00:00Z'), max: new Date('2099-12-31T23:59:59Z'), noInvalidDate: true };
   fc.assert(
     fc.property(fc.date(years), (date) => {
-      const digits = date.toISOString().replaceAll(/[^0-9]/g, '').slice(0, 14);
-      const seconds = Math.floor(date.getTime() / 1000);
-      const minute = seconds - (seconds % 60);
-      expect(secondsOfDate(digits)).toBe(seconds);
-      expect(secondsOfDate(digits.slice(2))).toBe(seconds);
-      expect(secondsOfDate(digits.slice(0, 12))).toBe(minute);
-      expect(secondsOfDate(digits.slice(2, 12))).toBe(minute);
+      const digits = date
+        .toISOString()
+        .replaceAll(/[^0-9]/g, '')
+        .slice(0, 14);
+      const second = Math.floor(date.getTime() / 1000);
+      const minute = second - (second % 60);
+      expect(seconds(digits)).toBe(second);
+      expect(seconds(digits.slice(2))).toBe(second);
+      expect(seconds(digits.slice(0, 12))).toBe(minute);
+      expect(seconds(digits.slice(2, 12))).toBe(minute);
     }),
   );
 });
 
 test('done date - what is no date gives none', () => {
   for (const text of ['', '0000000000', '2613240550', '2602300000', '261124055', '26112405501', 'x611240550', '-']) {
-    expect(secondsOfDate(text)).toBe(0);
+    expect(seconds(text)).toBe(0);
   }
 });
 

@@ -48,11 +48,26 @@ const fields: fc.Arbitrary<SubmitFields> = fc.record(
     shortMessage: fc.uint8Array({ maxLength: 254 }),
     tlvs,
   },
-  { requiredKeys: [
-    'serviceType', 'sourceTon', 'sourceNpi', 'source', 'destinationTon', 'destinationNpi', 'destination', 'esmClass',
-    'protocolId', 'priority', 'scheduleDelivery', 'validityPeriod', 'registeredDelivery', 'replaceIfPresent',
-    'dataCoding', 'shortMessage',
-  ] },
+  {
+    requiredKeys: [
+      'serviceType',
+      'sourceTon',
+      'sourceNpi',
+      'source',
+      'destinationTon',
+      'destinationNpi',
+      'destination',
+      'esmClass',
+      'protocolId',
+      'priority',
+      'scheduleDelivery',
+      'validityPeriod',
+      'registeredDelivery',
+      'replaceIfPresent',
+      'dataCoding',
+      'shortMessage',
+    ],
+  },
 );
 
 function written(value: SubmitFields, offset = 0): Buffer {
@@ -173,14 +188,20 @@ test('submit_sm - a head and a text put in by hand are the same as the whole', (
 
 test('submit_sm_resp - id, status and sequence are read back; a refusal has no body', () => {
   fc.assert(
-    fc.property(ascii(64), fc.nat(0xff), fc.integer({ min: 1, max: 0x7fffffff }), fc.nat(9), (id, status, sequence, offset) => {
-      const buffer = Buffer.alloc(offset + submitRespBytes(status, id.length), 0x41);
-      expect(writeSubmitResp(buffer, offset, sequence, status, id)).toBe(buffer.length);
-      expect(readUint32(buffer, offset)).toBe(buffer.length - offset);
-      expect(readUint32(buffer, offset + 8)).toBe(status);
-      expect(readUint32(buffer, offset + 12)).toBe(sequence);
-      expect(readSubmitResp(buffer, offset, buffer.length)).toBe(status === 0 ? id : '');
-    }),
+    fc.property(
+      ascii(64),
+      fc.nat(0xff),
+      fc.integer({ min: 1, max: 0x7fffffff }),
+      fc.nat(9),
+      (id, status, sequence, offset) => {
+        const buffer = Buffer.alloc(offset + submitRespBytes(status, id.length), 0x41);
+        expect(writeSubmitResp(buffer, offset, sequence, status, id)).toBe(buffer.length);
+        expect(readUint32(buffer, offset)).toBe(buffer.length - offset);
+        expect(readUint32(buffer, offset + 8)).toBe(status);
+        expect(readUint32(buffer, offset + 12)).toBe(sequence);
+        expect(readSubmitResp(buffer, offset, buffer.length)).toBe(status === 0 ? id : '');
+      },
+    ),
   );
 });
 

@@ -53,7 +53,10 @@ test('command - one JSON line says where it listens, its flags are its behaviour
       messageIds: 'hexadecimal',
       latencyMs: 3,
     });
-    for (const [systemId, password] of [['town', 'secret'], ['city', 'hall:1']] as const) {
+    for (const [systemId, password] of [
+      ['town', 'secret'],
+      ['city', 'hall:1'],
+    ] as const) {
       expect(await new Esme(ready.port).bind('transceiver', systemId, password)).toMatchObject({ status: 0 });
     }
   });
@@ -66,7 +69,10 @@ test('command - a file starts several carriers in one process', async () => {
   const log = join(folder, 'second.log');
   writeFileSync(
     file,
-    JSON.stringify([{ accounts: [account], port: 0, behaviour: { silence: 1 } }, { accounts: [account], port: 0, log }]),
+    JSON.stringify([
+      { accounts: [account], port: 0, behaviour: { silence: 1 } },
+      { accounts: [account], port: 0, log },
+    ]),
   );
   const ended = await run(['--carriers', file], async (line) => {
     const { servers } = JSON.parse(line) as { servers: { port: number }[] };

@@ -149,7 +149,7 @@ test('log - refused segments are in it but are no messages', async () => {
   expect(await all(readMessages(log))).toHaveLength(1);
 });
 
-test('log - an entry cut off at its end is left out, and a further simulator goes on behind the last whole one', async () => {
+test('log - an entry cut off at its end is left out, and the next simulator goes on in its place', async () => {
   const { smsc, log } = await start();
   const first = await Esme.bound(smsc.port);
   first.write(submitFrame(2), submitFrame(3));

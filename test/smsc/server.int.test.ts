@@ -159,7 +159,11 @@ test('errors - the same seed gives the same answers', async () => {
     await esme.until(() => esme.answers.length === 1000 - unanswered);
     runs.push(esme.answers.map(({ sequence, status }) => [sequence, status]));
     const { throttled, answers } = smsc.stats();
-    for (const [count, expected] of [[unanswered, 100], [throttled, 100], [answers['0x0000000b'] ?? 0, 200]] as const) {
+    for (const [count, expected] of [
+      [unanswered, 100],
+      [throttled, 100],
+      [answers['0x0000000b'] ?? 0, 200],
+    ] as const) {
       expect(Math.abs(count - expected)).toBeLessThan(60);
     }
   }
