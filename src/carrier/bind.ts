@@ -27,6 +27,8 @@ export type BindHandlers = {
   /** `answer` sends deliver_sm_resp on the link that the PDU came from. */
   delivered(answer: AnswerDeliveries, sequence: number, buffer: Buffer, start: number, end: number): void;
   ready(): void;
+  /** Messages can be submitted, or can be again. */
+  bound(): void;
 };
 
 /** Answers deliver_sm PDUs of one link. The same function for the same link. */
@@ -54,7 +56,7 @@ class Line {
         bound: () => {
           this.#attempts = 0;
           log.info('bind.bound', { bindType: this.#bindType });
-          handlers.ready();
+          handlers.bound();
         },
         answered: (ticket, status, messageId) => handlers.answered(this.#owner, ticket, status, messageId),
         lost: (ticket) => handlers.lost(ticket),

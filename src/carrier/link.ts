@@ -293,4 +293,3 @@ export class Link {
     this.#handlers.closed(reason, this.#refusedStatus);
   }
 }
-

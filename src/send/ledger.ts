@@ -136,7 +136,7 @@ export class BatchLedger {
   /** The first frame that is due to be written again, taken off; -1 when none is. */
   takeAgain(nowMs: number): number {
     const at = this.again.findIndex((waiting) => waiting.atMs <= nowMs);
-    return at < 0 ? -1 : ((this.again.splice(at, 1)[0] as AgainFrame).frame);
+    return at < 0 ? -1 : (this.again.splice(at, 1)[0] as AgainFrame).frame;
   }
 
   /**

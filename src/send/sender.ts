@@ -9,58 +9,31 @@
 import type { Bind } from '../carrier/bind.ts';
 import type { Room, RunSource } from '../carrier/pool.ts';
 import type { Run } from '../carrier/link.ts';
-import type { Clock } from '../clock.ts';
-import { isFault } from '../fault.ts';
-import type { Batch, CampaignState, Encode, EncodeProfile, Id, Lane, OutcomeKind } from '../handoff.ts';
+import type { CampaignState, Id, OutcomeKind } from '../handoff.ts';
 import { statusOf } from '../smpp/command-status.ts';
 import { canonicalId, type MessageIdSpelling } from '../smpp/message-id.ts';
-import type { Consumer, TakenBatch } from '../stream/consumer.ts';
-import type { ContentCache } from '../stream/content.ts';
-import { readBatch } from '../stream/entry.ts';
-import type { Log } from '../telemetry.ts';
-import { BatchLedger } from './ledger.ts';
+import { type Demand, Feeder, type FeederOptions, type FeederParts } from './feeder.ts';
 import { decide, type Happening, type RetryLimits } from './retry.ts';
+import { Recording } from './recording.ts';
 import { type Held, Stock } from './stock.ts';
 
 /** Limits and habits of a sender. */
-export type SenderOptions = RetryLimits & {
-  readonly profile: EncodeProfile;
-  readonly messageId: MessageIdSpelling;
-  /** Batches in hand at most, beside alerts. */
-  readonly batchesAheadMax: number;
-  readonly secondsAheadMax: number;
-  /** Segments reserved at once at least; a quarter of the window when that is more. */
-  readonly reservationSegments: number;
-  readonly window: number;
-  readonly batchLeaseMs: number;
-  readonly outcomeFlushMs: number;
-};
-
-/** What a sender must know of its binds. */
-export type Binds = {
-  readonly boundCount: number;
-  readonly windowTotal: number;
-  readonly ratePerSecond: number;
-  pump(): void;
-};
+export type SenderOptions = RetryLimits &
+  FeederOptions & {
+    readonly messageId: MessageIdSpelling;
+    /** Segments reserved at once at least; a quarter of the window when that is more. */
+    readonly reservationSegments: number;
+    readonly window: number;
+    readonly batchLeaseMs: number;
+    readonly outcomeFlushMs: number;
+  };
 
 /** What a sender counts, for metrics. */
 export type SenderCounts = { readonly [kind in OutcomeKind | 'written' | 'throttled' | 'again']: number };
 
 /** What a sender is made of. */
-export type SenderParts = {
-  readonly consumer: Consumer;
-  readonly contents: ContentCache;
-  readonly encode: Encode;
-  readonly binds: Binds;
-  readonly clock: Clock;
-  readonly log: Log;
-};
+export type SenderParts = FeederParts & { readonly binds: Demand & { pump(): void } };
 
-/** Batches that one look takes. */
-const takeCount = 4;
-/** How often a quiet sender looks by itself, in case a signal was lost. */
-const lookMs = 1_000;
 /** Pause before Redis is asked again after an error that it answered with. */
 const redisRetryMs = 250;
 
@@ -70,18 +43,20 @@ export class Sender implements RunSource {
   readonly #options: SenderOptions;
   readonly #sliceSegments: number;
   readonly #stock = new Stock();
-  readonly #dirty = new Set<Held>();
+  readonly #recording: Recording;
   readonly #counts = {
-    accepted: 0, rejected: 0, unknown: 0, expired: 0, cancelled: 0, rerouted: 0, written: 0, throttled: 0, again: 0,
+    accepted: 0,
+    rejected: 0,
+    unknown: 0,
+    expired: 0,
+    cancelled: 0,
+    rerouted: 0,
+    written: 0,
+    throttled: 0,
+    again: 0,
   };
-  #encodingRecipients = 0;
-  #encodingBatches = 0;
-  #isTaking = false;
-  #takeAsked = false;
-  #isClaiming = false;
+  readonly #feeder: Feeder;
   #isStopping = false;
-  #cancelFlush: (() => void) | undefined;
-  #cancelLook: () => void = () => undefined;
   #cancelRenew: () => void = () => undefined;
   #cancelAgain: (() => void) | undefined;
   #onEmpty: (() => void) | undefined;
@@ -89,6 +64,21 @@ export class Sender implements RunSource {
   constructor(parts: SenderParts, options: SenderOptions) {
     this.#parts = parts;
     this.#options = options;
+    const { consumer, clock, log } = parts;
+    this.#recording = new Recording(consumer, options.outcomeFlushMs, clock, log, {
+      over: (held) => this.#letGo(held),
+      lost: (held) => this.#lose(held),
+    });
+    this.#feeder = new Feeder(parts, options, this.#stock, {
+      admitted: (held) => void this.#admitted(held),
+      closed: (outcome, recipients) => {
+        this.#counts[outcome] += recipients;
+      },
+      refused: async (ledger, entry) => {
+        await this.#recording.record(ledger, entry, 1, true);
+      },
+      idle: () => this.#checkEmpty(),
+    });
     this.#sliceSegments = Math.min(options.window, Math.max(options.reservationSegments, options.window >> 2));
   }
 
@@ -99,36 +89,30 @@ export class Sender implements RunSource {
 
   /** Batches in hand. */
   get batchesHeld(): number {
-    return this.#stock.size + this.#encodingBatches;
+    return this.#stock.size + this.#feeder.batchesEncoding;
   }
 
   /** Begins to take work. */
   start(): void {
-    this.#look();
+    this.#feeder.start();
     this.#armRenew();
+  }
+
+  /** A bind can submit, or can again. */
+  bound(): void {
+    this.wake();
+    void this.claim();
+    this.#parts.binds.pump();
   }
 
   /** There may be something to take. */
   wake(): void {
-    this.#takeAsked = true;
-    if (!this.#isTaking && !this.#isStopping) void this.#take();
+    this.#feeder.wake();
   }
 
   /** Batches whose holder is gone, or gave them back, may be taken over. */
   async claim(): Promise<void> {
-    if (this.#isStopping || this.#isClaiming) return;
-    this.#isClaiming = true;
-    try {
-      while (this.#parts.binds.boundCount > 0 && this.batchesHeld < 4 * this.#options.batchesAheadMax) {
-        const claimed = await this.#parts.consumer.claim(takeCount);
-        if (claimed.length === 0) break;
-        await Promise.all(claimed.map((batch) => this.#admit(batch)));
-      }
-    } catch (error) {
-      this.#parts.log.warn('sender.claim-failed', {}, error);
-    } finally {
-      this.#isClaiming = false;
-    }
+    await this.#feeder.claim();
   }
 
   /** A campaign was paused, resumed or cancelled. */
@@ -141,7 +125,7 @@ export class Sender implements RunSource {
   /** Takes nothing more and offers nothing more; binds may be drained after this. */
   stopSending(): void {
     this.#isStopping = true;
-    this.#cancelLook();
+    this.#feeder.stop();
   }
 
   /** After the binds are closed: records every outcome, gives back what was not written. */
@@ -150,7 +134,6 @@ export class Sender implements RunSource {
     for (const held of this.#stock.all()) await this.#finishOne(held);
     if (this.batchesHeld > 0) await new Promise<void>((resolve) => (this.#onEmpty = resolve));
     this.#cancelRenew();
-    this.#cancelFlush?.();
     this.#cancelAgain?.();
   }
 
@@ -165,7 +148,7 @@ export class Sender implements RunSource {
     const { held, run } = chosen;
     this.#counts.written += run.to - run.from;
     if (held.ledger.sendable < this.#sliceSegments) this.#reserve(held);
-    if (this.#stock.unwritten(held.content.nature) < this.#segmentsAhead / 2) this.wake();
+    if (this.#feeder.wantsMore(held.content.nature)) this.wake();
     return run;
   }
 
@@ -192,7 +175,7 @@ export class Sender implements RunSource {
     const frame = this.#stock.frameOf(ticket);
     held.inFlight--;
     this.#decide(held, frame, happening, commandStatus, rawId);
-    this.#touched(held);
+    this.#recording.touched(held);
   }
 
   #decide(held: Held, frame: number, happening: Happening, commandStatus: number, rawId: string): void {
@@ -212,8 +195,9 @@ export class Sender implements RunSource {
       this.#counts[decision.outcome]++;
       ledger.settle(frame, decision.outcome, commandStatus, messageId);
     } else if (held.state === 'cancelled') {
-      this.#counts.cancelled++;
-      ledger.settle(frame, happening === 'unanswered' ? 'unknown' : 'cancelled', commandStatus, '');
+      const outcome = happening === 'unanswered' ? 'unknown' : 'cancelled';
+      this.#counts[outcome]++;
+      ledger.settle(frame, outcome, commandStatus, '');
     } else {
       this.#counts.again++;
       ledger.writeAgain(frame, decision.atMs, decision.counts);
@@ -234,120 +218,13 @@ export class Sender implements RunSource {
     });
   }
 
-  // ── batches in ────────────────────────────────────────────────────────────────────────────────
-
-  #look(): void {
-    this.wake();
-    this.#cancelLook = this.#parts.clock.after(lookMs, () => this.#look());
-  }
-
-  /** Segments that should be in hand so that no bind waits for Redis. */
-  get #segmentsAhead(): number {
-    const { windowTotal, ratePerSecond } = this.#parts.binds;
-    return Math.max(2 * windowTotal, Math.min(ratePerSecond * this.#options.secondsAheadMax, 8 * windowTotal));
-  }
-
-  #batchesAhead(lane: Lane): number {
-    return this.#stock.writableCount(lane) + this.#encodingBatches;
-  }
-
-  async #take(): Promise<void> {
-    this.#isTaking = true;
-    try {
-      while (this.#takeAsked && !this.#isStopping && this.#parts.binds.boundCount > 0) {
-        this.#takeAsked = false;
-        const ahead = this.#segmentsAhead;
-        const informationAhead = this.#stock.unwritten('information') + this.#encodingRecipients;
-        const isFull = informationAhead >= ahead || this.#batchesAhead('information') >= this.#options.batchesAheadMax;
-        const isAlertFull = this.#stock.unwritten('alert') + this.#encodingRecipients >= 2 * ahead;
-        if (isFull && isAlertFull) break;
-        const taken = await this.#parts.consumer.take(isFull ? ['alert'] : ['alert', 'information'], takeCount);
-        if (taken.length > 0) this.#takeAsked = true;
-        for (const batch of taken) void this.#admit(batch);
-      }
-    } catch (error) {
-      this.#parts.log.warn('sender.take-failed', {}, error);
-    } finally {
-      this.#isTaking = false;
-    }
-  }
-
-  /** Sees a taken batch into stock. Never rejects: what goes wrong with a batch is that batch's own matter. */
-  async #admit(taken: TakenBatch): Promise<void> {
-    try {
-      const batch = readBatch(taken.fields);
-      await this.#prepare(taken, batch);
-    } catch (error) {
-      await this.#setAside(taken, error);
-    }
+  async #admitted(held: Held): Promise<void> {
+    for (const frame of held.ledger.unanswered()) this.#decide(held, frame, 'unanswered', 0, '');
+    this.#applyState(held, held.state);
+    if (this.#isStopping) return await this.#finishOne(held);
+    this.#reserve(held);
+    this.#recording.touched(held);
     this.#parts.binds.pump();
-  }
-
-  async #prepare(taken: TakenBatch, batch: Batch): Promise<void> {
-    this.#encodingRecipients += batch.recipients;
-    this.#encodingBatches++;
-    try {
-      const held = await this.#encoded(taken, batch);
-      this.#applyState(held, held.state);
-      if (this.#isStopping) return await this.#finishOne(held);
-      this.#reserve(held);
-      this.#touched(held);
-    } catch (error) {
-      await this.#refuse(taken, batch, error);
-    } finally {
-      this.#encodingRecipients -= batch.recipients;
-      this.#encodingBatches--;
-      this.#checkEmpty();
-    }
-  }
-
-  async #encoded(taken: TakenBatch, batch: Batch): Promise<Held> {
-    const { contents, encode, clock } = this.#parts;
-    const content = await contents.get(batch.campaign);
-    const { ledger: prior, entry, state } = taken;
-    const hasBegun = prior !== undefined && prior.reserved > 0;
-    const isExpired = content.expiresAtMs <= clock.nowMs();
-    if (!hasBegun && (isExpired || state === 'cancelled')) {
-      const kind = state === 'cancelled' ? 'cancelled' : 'expired';
-      this.#counts[kind] += batch.only?.length ?? batch.recipients;
-      return this.#stock.add(entry, content, BatchLedger.closed(batch, kind), state);
-    }
-    const { packed, firstOrdinal, recipients, language, only } = batch;
-    const frames = await encode({
-      content,
-      profile: this.#options.profile,
-      firstOrdinal,
-      recipients,
-      language,
-      packed,
-      nowMs: clock.nowMs(),
-      ...(only === undefined ? {} : { only }),
-    });
-    const ledger = new BatchLedger(batch, frames, prior);
-    this.#counts.rejected += frames.refused.length;
-    const held = this.#stock.add(entry, content, ledger, state);
-    for (const frame of ledger.unanswered()) this.#decide(held, frame, 'unanswered', 0, '');
-    return held;
-  }
-
-  /** An entry that this version cannot read: visible to people, out of the way of the rest. */
-  async #setAside(taken: TakenBatch, cause: unknown): Promise<void> {
-    const { log, consumer } = this.#parts;
-    const { campaign, entry } = taken;
-    log.error('batch.set-aside', { campaign, entry }, cause);
-    try {
-      await consumer.setAside(taken, isFault(cause) ? cause.code : 'fault');
-    } catch (error) {
-      // It stays held until the lease ends, and whoever claims it then tries again.
-      log.warn('batch.set-aside-failed', { campaign, entry }, error);
-    }
-  }
-
-  /** A batch that cannot be encoded at all: every recipient of it is rejected, and the log says why. */
-  async #refuse(taken: TakenBatch, batch: Batch, cause: unknown): Promise<void> {
-    this.#parts.log.error('batch.refused', { campaign: batch.campaign, batch: batch.number }, cause);
-    this.#counts.rejected += batch.recipients;
-    await this.#record(batch, taken.entry, 1, true, BatchLedger.closed(batch, 'rejected'));
   }
 
   // ── reservations ──────────────────────────────────────────────────────────────────────────────
@@ -379,67 +256,7 @@ export class Sender implements RunSource {
   #lose(held: Held): void {
     held.isLost = true;
     this.#parts.log.warn('batch.lost', { campaign: held.ledger.batch.campaign, batch: held.ledger.batch.number });
-    this.#touched(held);
-  }
-
-  // ── outcomes ──────────────────────────────────────────────────────────────────────────────────
-
-  #touched(held: Held): void {
-    if (held.ledger.done || (held.isLost && held.inFlight === 0)) {
-      this.#dirty.delete(held);
-      if (!held.isFlushing) void this.#flush(held);
-      return;
-    }
-    this.#dirty.add(held);
-    this.#cancelFlush ??= this.#parts.clock.after(this.#options.outcomeFlushMs, () => {
-      this.#cancelFlush = undefined;
-      for (const dirty of this.#dirty) if (!dirty.isFlushing) void this.#flush(dirty);
-      this.#dirty.clear();
-    });
-  }
-
-  async #flush(held: Held): Promise<void> {
-    const { ledger } = held;
-    const isDone = ledger.done;
-    if (ledger.unrecorded > 0 || isDone) {
-      held.isFlushing = true;
-      held.flushes++;
-      const isOurs = await this.#record(ledger.batch, held.entry, held.flushes, isDone, ledger);
-      held.isFlushing = false;
-      if (!isOurs && !isDone && !held.isLost) this.#lose(held);
-    }
-    const isOver = isDone || (held.isLost && held.inFlight === 0);
-    if (isOver && ledger.unrecorded === 0) this.#letGo(held);
-    else if (ledger.done || ledger.unrecorded > 0) this.#touched(held);
-  }
-
-  async #record(batch: Batch, entry: string, flush: number, done: boolean, ledger: BatchLedger): Promise<boolean> {
-    const { campaign, organisation, number, attempt, firstOrdinal } = batch;
-    const { consumer, clock, log } = this.#parts;
-    const header = { campaign, organisation, batch: number, attempt, firstOrdinal, atMs: clock.nowMs() };
-    const packed = ledger.takeOutcomes();
-    const answered = Buffer.from(ledger.answered);
-    const settlement = { campaign, entry, flush, done, header, packed, answered, packedBytes: batch.packed.length };
-    for (;;) {
-      try {
-        return await consumer.settle(settlement);
-      } catch (error) {
-        log.warn('sender.settle-failed', { campaign, batch: number }, error);
-        await new Promise<void>((resolve) => clock.after(redisRetryMs, resolve));
-      }
-    }
-  }
-
-  #letGo(held: Held): void {
-    if (!this.#stock.has(held)) return;
-    this.#stock.remove(held);
-    this.#dirty.delete(held);
-    this.#checkEmpty();
-    this.wake();
-  }
-
-  #checkEmpty(): void {
-    if (this.batchesHeld === 0) this.#onEmpty?.();
+    this.#recording.touched(held);
   }
 
   // ── states and leases ─────────────────────────────────────────────────────────────────────────
@@ -449,7 +266,7 @@ export class Sender implements RunSource {
     const isExpired = held.content.expiresAtMs <= this.#parts.clock.nowMs();
     if (state !== 'cancelled' && !isExpired) return;
     held.ledger.settleRest(state === 'cancelled' ? 'cancelled' : 'expired');
-    this.#touched(held);
+    this.#recording.touched(held);
   }
 
   #armRenew(): void {
@@ -478,10 +295,19 @@ export class Sender implements RunSource {
   async #finishOne(held: Held): Promise<void> {
     const { ledger, entry } = held;
     if (held.isFlushing || ledger.done || held.isLost) return;
-    held.isFlushing = true;
-    held.flushes++;
-    const isOurs = await this.#record(ledger.batch, entry, held.flushes, false, ledger);
+    const isOurs = await this.#recording.last(held);
     if (isOurs) await this.#parts.consumer.giveBack({ campaign: ledger.batch.campaign, entry }, ledger.position);
     this.#letGo(held);
+  }
+
+  #letGo(held: Held): void {
+    if (!this.#stock.has(held)) return;
+    this.#stock.remove(held);
+    this.#checkEmpty();
+    this.wake();
+  }
+
+  #checkEmpty(): void {
+    if (this.batchesHeld === 0) this.#onEmpty?.();
   }
 }

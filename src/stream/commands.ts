@@ -4,22 +4,17 @@
  */
 import type { Redis } from 'ioredis';
 import type { Command, CommandQueue, Id } from '../handoff.ts';
-import { fieldOf } from './entry.ts';
 import { planKeys } from './keys.ts';
 import { blockMsMax } from './redis.ts';
 
-/** Commands waiting at most; older ones are found by the planner's sweep of PostgreSQL. */
-const commandsMax = 100_000;
 /** After this time a command that nobody acknowledged is another planner's. */
 const abandonedMs = 30_000;
 
-type Entry = [Buffer, Buffer[] | null];
+type Entry = [id: string, fields: string[] | null];
 
 /** Adds a command. */
 export async function publishCommand(redis: Redis, campaign: Id, command: Command['command']): Promise<void> {
-  await redis.xadd(
-    planKeys.campaigns, 'MAXLEN', '~', commandsMax, '*', 'campaign', campaign, 'command', command,
-  );
+  await redis.xadd(planKeys.campaigns, '*', 'campaign', campaign, 'command', command);
 }
 
 /** Commands for one planner. */
@@ -48,16 +43,24 @@ export class Commands implements CommandQueue {
     await this.#group();
     const abandoned = await this.#abandoned();
     if (abandoned !== undefined) return abandoned;
-    const read = (await this.#reading.callBuffer(
-      'XREADGROUP', 'GROUP', planKeys.group, this.#planner, 'COUNT', '1', 'BLOCK', String(blockMsMax),
-      'STREAMS', planKeys.campaigns, this.#from,
-    )) as [Buffer, Entry[]][] | null;
+    const read = await this.#reading.xreadgroup(
+      'GROUP',
+      planKeys.group,
+      this.#planner,
+      'COUNT',
+      1,
+      'BLOCK',
+      blockMsMax,
+      'STREAMS',
+      planKeys.campaigns,
+      this.#from,
+    );
     const entry = read?.[0]?.[1][0];
     if (entry === undefined) {
       this.#from = '>';
       return undefined;
     }
-    if (this.#from !== '>') this.#from = entry[0].toString();
+    if (this.#from !== '>') this.#from = entry[0];
     return await this.#read(entry);
   }
 
@@ -79,9 +82,15 @@ export class Commands implements CommandQueue {
   async #abandoned(): Promise<Command | undefined> {
     const nowMs = performance.now();
     if (nowMs - this.#lookedForAbandonedMs < abandonedMs / 3) return undefined;
-    const reply = (await this.#command.callBuffer(
-      'XAUTOCLAIM', planKeys.campaigns, planKeys.group, this.#planner, String(abandonedMs), '0', 'COUNT', '1',
-    )) as [Buffer, Entry[]];
+    const reply = (await this.#command.xautoclaim(
+      planKeys.campaigns,
+      planKeys.group,
+      this.#planner,
+      abandonedMs,
+      '0',
+      'COUNT',
+      1,
+    )) as [string, Entry[]];
     const entry = reply[1][0];
     if (entry === undefined) {
       this.#lookedForAbandonedMs = nowMs;
@@ -90,23 +99,17 @@ export class Commands implements CommandQueue {
     return await this.#read(entry);
   }
 
-  async #read([id, fields]: Entry): Promise<Command | undefined> {
-    const entry = id.toString();
-    const campaign = fieldOf(fields ?? [], 'campaign')?.toString();
-    const command = fieldOf(fields ?? [], 'command')?.toString();
-    if (campaign === undefined || !isVerb(command)) {
-      await this.#forget(entry);
-      return undefined;
-    }
-    return { entry, campaign, command };
+  async #read([entry, fields]: Entry): Promise<Command | undefined> {
+    const valueOf = (name: string) => fields?.[fields.indexOf(name) + 1];
+    const campaign = valueOf('campaign');
+    const command = valueOf('command');
+    if (campaign !== undefined && isVerb(command)) return { entry, campaign, command };
+    await this.#forget(entry);
+    return undefined;
   }
 
   async #forget(entry: string): Promise<void> {
-    await this.#command
-      .multi()
-      .xack(planKeys.campaigns, planKeys.group, entry)
-      .xdel(planKeys.campaigns, entry)
-      .exec();
+    await this.#command.multi().xack(planKeys.campaigns, planKeys.group, entry).xdel(planKeys.campaigns, entry).exec();
   }
 }
 

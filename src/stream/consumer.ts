@@ -141,7 +141,7 @@ export class Consumer {
     const fields: (string | Buffer)[] = ['v', entryVersion, 'h', JSON.stringify({ atMs })];
     if (receipts.length > 0) fields.push('r', packReceipts(receipts));
     if (inbound.length > 0) fields.push('m', packInbound(inbound));
-    await this.#redis.call('XADD', this.#keys.receipts, '*', ...fields);
+    await this.#redis.xadd(this.#keys.receipts, '*', ...fields);
   }
 
   /** The JSON of a campaign's content; undefined when Redis does not have it. */

@@ -31,7 +31,10 @@ function headerOf(fields: EntryFields): Record<string, unknown> {
   const version = fieldOf(fields, 'v')?.toString('latin1');
   const header = fieldOf(fields, 'h');
   if (version !== entryVersion || header === undefined)
-    throw new Fault('unreadable', `a stream entry has version ${version ?? 'none'}; this process reads ${entryVersion}`);
+    throw new Fault(
+      'unreadable',
+      `a stream entry has version ${version ?? 'none'}; this process reads ${entryVersion}`,
+    );
   try {
     return JSON.parse(header.toString('utf8')) as Record<string, unknown>;
   } catch (cause) {

@@ -32,8 +32,12 @@ export class StreamRecordSource implements RecordSource {
     const lastId = outcomeEntries.at(-1)?.[0].toString() ?? after.outcomes;
     const mayHaveMore = outcomeEntries.length >= limits.outcomeEntriesMax;
     return {
-      outcomes: outcomeEntries.map(([id, fields]): OutcomeRecord => ({ id: id.toString(), ...readOutcomeEntry(fields) })),
-      receipts: receiptEntries.map(([id, fields]): ReceiptRecord => ({ id: id.toString(), ...readReceiptEntry(fields) })),
+      outcomes: outcomeEntries.map(
+        ([id, fields]): OutcomeRecord => ({ id: id.toString(), ...readOutcomeEntry(fields) }),
+      ),
+      receipts: receiptEntries.map(
+        ([id, fields]): ReceiptRecord => ({ id: id.toString(), ...readReceiptEntry(fields) }),
+      ),
       outcomesThroughMs: mayHaveMore ? Number(lastId.split('-')[0]) : nowMs,
     };
   }
@@ -50,7 +54,7 @@ export class StreamRecordSource implements RecordSource {
 
   async #range(key: string, after: string, entriesMax: number): Promise<Entry[]> {
     if (entriesMax < 1) return [];
-    return (await this.#redis.callBuffer('XRANGE', key, `(${after}`, '+', 'COUNT', String(entriesMax))) as Entry[];
+    return await this.#redis.xrangeBuffer(key, `(${after}`, '+', 'COUNT', entriesMax);
   }
 
   async #nowMs(): Promise<number> {

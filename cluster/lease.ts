@@ -1,0 +1,131 @@
+/**
+ * Which binds of a carrier this worker may hold, by leases in Redis (Redis's clock, rising tokens). A lease is
+ * trusted for 0.8 of its length by our own monotonic clock, from before its renewal was asked; after that the
+ * bind is closed at once, so that a worker which was stopped and goes on never sends beside its successor.
+ */
+import type { Clock } from '../src/clock.ts';
+import type { Slot, SlotsHeld } from '../src/stream/slots.ts';
+import type { Log } from '../src/telemetry.ts';
+
+/** Part of a lease that its holder believes in. */
+const trust = 0.8;
+
+/** Leases in Redis, as `SlotLeases` gives them. */
+export type Leases = {
+  renew(leaving: boolean): Promise<SlotsHeld>;
+  release(slot: Slot): Promise<void>;
+};
+
+/** What is done with slots, as `Pool` does it. */
+export type SlotBinds = {
+  open(slot: number): void;
+  close(slot: number, deadlineMs: number): Promise<void>;
+  abandon(slot: number): void;
+};
+
+/** Slots of one carrier for this worker. */
+export class SlotHolder {
+  readonly #leases: Leases;
+  readonly #binds: SlotBinds;
+  readonly #leaseMs: number;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #held = new Map<number, Slot>();
+  readonly #closing = new Set<number>();
+  #trustedUntilMs = 0;
+  #isLeaving = false;
+  #renewing: Promise<void> | undefined;
+  #cancelRenew: () => void = () => undefined;
+  #cancelDistrust: () => void = () => undefined;
+
+  constructor(leases: Leases, binds: SlotBinds, leaseMs: number, clock: Clock, log: Log) {
+    this.#leases = leases;
+    this.#binds = binds;
+    this.#leaseMs = leaseMs;
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  /** Takes a share of the slots and keeps it. */
+  async start(): Promise<void> {
+    await this.renew();
+  }
+
+  /** Looks at once; also called when a slot was given back somewhere. */
+  async renew(): Promise<void> {
+    this.#renewing ??= this.#renewOnce().finally(() => {
+      this.#renewing = undefined;
+    });
+    await this.#renewing;
+  }
+
+  /** Drains and gives back every slot. */
+  async stop(deadlineMs: number): Promise<void> {
+    this.#isLeaving = true;
+    await this.#renewing;
+    await Promise.all([...this.#held.keys()].map((slot) => this.#giveBack(slot, deadlineMs)));
+    this.#cancelRenew();
+    this.#cancelDistrust();
+  }
+
+  async #renewOnce(): Promise<void> {
+    this.#cancelRenew();
+    const askedMs = this.#clock.monotonicMs();
+    try {
+      const { held, excess } = await this.#leases.renew(this.#isLeaving);
+      this.#trustedUntilMs = askedMs + this.#leaseMs * trust;
+      this.#armDistrust();
+      this.#adopt(held);
+      const deadlineMs = this.#clock.monotonicMs() + this.#leaseMs * trust;
+      if (!this.#isLeaving) for (const slot of excess) void this.#giveBack(slot, deadlineMs);
+    } catch (error) {
+      this.#log.warn('slots.renew-failed', {}, error);
+    }
+    this.#cancelRenew = this.#clock.after(this.#leaseMs / 4, () => void this.renew());
+  }
+
+  #adopt(held: readonly Slot[]): void {
+    const tokens = new Map(held.map((slot) => [slot.number, slot.token]));
+    for (const [number, slot] of this.#held) {
+      if (tokens.get(number) === slot.token) continue;
+      this.#log.warn('slot.lost', { slot: number });
+      this.#drop(number);
+    }
+    if (this.#isLeaving) return;
+    for (const slot of held) {
+      if (this.#held.has(slot.number) || this.#closing.has(slot.number)) continue;
+      this.#log.info('slot.taken', { slot: slot.number, token: slot.token });
+      this.#held.set(slot.number, slot);
+      this.#binds.open(slot.number);
+    }
+  }
+
+  async #giveBack(number: number, deadlineMs: number): Promise<void> {
+    const slot = this.#held.get(number);
+    if (slot === undefined || this.#closing.has(number)) return;
+    this.#closing.add(number);
+    await this.#binds.close(number, deadlineMs);
+    this.#held.delete(number);
+    this.#closing.delete(number);
+    try {
+      await this.#leases.release(slot);
+      this.#log.info('slot.released', { slot: number });
+    } catch (error) {
+      this.#log.warn('slot.release-failed', { slot: number }, error);
+    }
+  }
+
+  #drop(number: number): void {
+    this.#held.delete(number);
+    this.#binds.abandon(number);
+  }
+
+  #armDistrust(): void {
+    this.#cancelDistrust();
+    this.#cancelDistrust = this.#clock.after(this.#trustedUntilMs - this.#clock.monotonicMs(), () => {
+      if (this.#clock.monotonicMs() < this.#trustedUntilMs) return this.#armDistrust();
+      if (this.#held.size > 0) this.#log.error('slots.distrusted', { slots: this.#held.size });
+      for (const number of this.#held.keys()) this.#drop(number);
+    });
+  }
+}

@@ -1,0 +1,112 @@
+/**
+ * Everything that a worker has for one carrier, wired: consumer, contents, sender, intake, pool and the holder of
+ * its slots. Main thread of the worker process.
+ */
+import type { Redis } from 'ioredis';
+import type { Carrier } from '../config/load.ts';
+import type { Settings } from '../config/schema.ts';
+import { Pool } from '../src/carrier/pool.ts';
+import type { Clock } from '../src/clock.ts';
+import type { Encode, EncodeProfile } from '../src/handoff.ts';
+import { Intake } from '../src/send/intake.ts';
+import { Sender } from '../src/send/sender.ts';
+import { Consumer } from '../src/stream/consumer.ts';
+import { ContentCache } from '../src/stream/content.ts';
+import { SlotLeases } from '../src/stream/slots.ts';
+import { listenForWakes } from '../src/stream/wake.ts';
+import type { Log } from '../src/telemetry.ts';
+import { SlotHolder } from './lease.ts';
+
+/** Contents that a worker keeps per carrier. */
+const contentsMax = 2_000;
+
+/** What all carriers of a worker share. */
+export type WorkerParts = {
+  readonly worker: string;
+  readonly settings: Settings;
+  /** Role `command`. */
+  readonly redis: Redis;
+  /** Role `subscribing`. */
+  readonly subscribing: Redis;
+  readonly encode: Encode;
+  readonly clock: Clock;
+  readonly log: Log;
+};
+
+/** A worker's lines to one carrier. */
+export type Lines = {
+  readonly carrier: Carrier;
+  readonly pool: Pool;
+  readonly sender: Sender;
+  readonly intake: Intake;
+  readonly holder: SlotHolder;
+  start(): Promise<void>;
+  /** Stops reading, lets windows empty, unbinds, records what came and gives back what did not go. */
+  stop(deadlineMs: number): Promise<void>;
+};
+
+/** Wires the lines to `carrier`; nothing runs before `start`. */
+export function createLines(carrier: Carrier, parts: WorkerParts): Lines {
+  const { worker, settings, redis, subscribing, encode, clock } = parts;
+  const log = parts.log.with({ carrier: carrier.name });
+  const consumer = new Consumer(redis, carrier.name, worker, settings.batchLeaseMs);
+  const contents = new ContentCache((campaign) => consumer.content(campaign), contentsMax);
+  const intake = new Intake(consumer, carrier.messageId, clock, log);
+  const pool: Pool = new Pool(
+    { ...carrier, ratePerSecond: carrier.ratePerSecond / carrier.binds },
+    settings.alertWindowShare,
+    { next: (room) => sender.next(room) },
+    {
+      answered: (bind, ticket, status, messageId) => sender.answered(bind, ticket, status, messageId),
+      lost: (ticket) => sender.lost(ticket),
+      delivered: (answer, sequence, buffer, start, end) => intake.delivered(answer, sequence, buffer, start, end),
+      bound: () => sender.bound(),
+    },
+    clock,
+    log,
+  );
+  const sender: Sender = new Sender(
+    { consumer, contents, encode, binds: pool, clock, log },
+    { ...settings, profile: profileOf(carrier), messageId: carrier.messageId, window: carrier.window },
+  );
+  const leases = new SlotLeases(redis, carrier.name, worker, settings.slotLeaseMs, carrier.binds);
+  const holder = new SlotHolder(leases, pool, settings.slotLeaseMs, clock, log);
+  return {
+    carrier,
+    pool,
+    sender,
+    intake,
+    holder,
+    async start() {
+      await listenForWakes(subscribing, carrier.name, (wake) => {
+        if (wake.kind === 'take') sender.wake();
+        else if (wake.kind === 'claim') void sender.claim();
+        else if (wake.kind === 'slots') void holder.renew();
+        else sender.setState(wake.campaign, wake.state);
+      });
+      await holder.start();
+      sender.start();
+    },
+    async stop(deadlineMs) {
+      sender.stopSending();
+      await holder.stop(deadlineMs);
+      await Promise.all([sender.finish(), intake.finish()]);
+    },
+  };
+}
+
+function profileOf(carrier: Carrier): EncodeProfile {
+  const { sourceTon, sourceNpi, destinationTon, destinationNpi, serviceType } = carrier;
+  const { defaultAlphabet, longMessages, receipts, segmentsMax } = carrier;
+  return {
+    sourceTon,
+    sourceNpi,
+    destinationTon,
+    destinationNpi,
+    serviceType,
+    defaultAlphabet,
+    longMessages,
+    receipts,
+    segmentsMax,
+  };
+}

@@ -1,0 +1,45 @@
+/**
+ * The encoder of a worker: a Piscina pool that encodes whole batches, or the main thread for batches too small to
+ * be worth the way. Every option is explicit: by default Piscina drops idle threads and bounds nothing.
+ */
+import { Piscina } from 'piscina';
+import { encodeBatch } from '../src/encode/encode.ts';
+import { readFrames } from '../src/encode/frames.ts';
+import type { Encode, EncodeTask } from '../src/handoff.ts';
+
+/** Threads, and from which size on they are used. */
+export type ThreadOptions = {
+  /** 0: everything on the main thread. */
+  readonly threads: number;
+  readonly inPlaceBelow: number;
+};
+
+/** An encoder and its end. */
+export type Threads = { readonly encode: Encode; close(): Promise<void> };
+
+/** Tasks that wait for a thread at most; the sender holds fewer batches than that. */
+const queueMax = 8_192;
+
+/** Starts the threads. */
+export function startThreads({ threads, inPlaceBelow }: ThreadOptions): Threads {
+  const inPlace = (task: EncodeTask) => readFrames(encodeBatch(task));
+  if (threads === 0) return { encode: async (task) => inPlace(task), close: async () => undefined };
+  const pool = new Piscina({
+    filename: new URL('../src/encode/thread.js', import.meta.url).href,
+    minThreads: threads,
+    maxThreads: threads,
+    idleTimeout: Number.POSITIVE_INFINITY,
+    maxQueue: queueMax,
+    concurrentTasksPerWorker: 2,
+    recordTiming: false,
+  });
+  return {
+    async encode(task) {
+      if (task.recipients < inPlaceBelow) return inPlace(task);
+      // A copy of its own: what came from Redis is a piece of a larger buffer, all of which would be cloned.
+      const packed = new Uint8Array(task.packed);
+      return readFrames((await pool.run({ ...task, packed }, { transferList: [packed.buffer] })) as ArrayBuffer);
+    },
+    close: () => pool.close(),
+  };
+}

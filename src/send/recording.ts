@@ -1,0 +1,108 @@
+/**
+ * Sees to it that the outcomes of batches in hand reach Redis: at once when a batch is done, otherwise gathered for a
+ * short while. Runs on the worker's main thread. It must never drop an outcome: while Redis is away it waits.
+ */
+import type { Clock } from '../clock.ts';
+import type { Batch } from '../handoff.ts';
+import type { Consumer } from '../stream/consumer.ts';
+import type { Log } from '../telemetry.ts';
+import type { BatchLedger } from './ledger.ts';
+import type { Held } from './stock.ts';
+
+/** What becomes of a batch once its outcomes are in Redis. */
+export type RecordingHandlers = {
+  /** Nothing more is due for it: let it go. */
+  over(held: Held): void;
+  /** It belongs to another worker now. */
+  lost(held: Held): void;
+};
+
+/** Pause before Redis is asked again after an error that it answered with. */
+const redisRetryMs = 250;
+
+/** Outcomes of one carrier's batches on their way to Redis. */
+export class Recording {
+  readonly #consumer: Consumer;
+  readonly #flushMs: number;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #handlers: RecordingHandlers;
+  readonly #dirty = new Set<Held>();
+  #isFlushDue = false;
+
+  /** `flushMs`: longest time that an outcome waits for others. */
+  constructor(consumer: Consumer, flushMs: number, clock: Clock, log: Log, handlers: RecordingHandlers) {
+    this.#consumer = consumer;
+    this.#flushMs = flushMs;
+    this.#clock = clock;
+    this.#log = log;
+    this.#handlers = handlers;
+  }
+
+  /** A batch has new outcomes, or nothing of it is in flight any more. */
+  touched(held: Held): void {
+    if (isOver(held)) {
+      this.#dirty.delete(held);
+      if (!held.isFlushing) void this.#flush(held);
+      return;
+    }
+    this.#dirty.add(held);
+    if (this.#isFlushDue) return;
+    this.#isFlushDue = true;
+    this.#clock.after(this.#flushMs, () => {
+      this.#isFlushDue = false;
+      for (const dirty of this.#dirty) if (!dirty.isFlushing) void this.#flush(dirty);
+      this.#dirty.clear();
+    });
+  }
+
+  /** Records what a batch has; true when it is still ours. For a batch that is about to be given back. */
+  async last(held: Held): Promise<boolean> {
+    this.#dirty.delete(held);
+    held.isFlushing = true;
+    held.flushes++;
+    return await this.record(held.ledger, held.entry, held.flushes, false);
+  }
+
+  /** Puts outcomes into the stream; false when the batch belongs to another worker. Waits while Redis is away. */
+  async record(ledger: BatchLedger, entry: string, flush: number, done: boolean): Promise<boolean> {
+    const { campaign, organisation, number, attempt, firstOrdinal, packed: recipients }: Batch = ledger.batch;
+    const settlement = {
+      campaign,
+      entry,
+      flush,
+      done,
+      header: { campaign, organisation, batch: number, attempt, firstOrdinal, atMs: this.#clock.nowMs() },
+      packed: ledger.takeOutcomes(),
+      answered: Buffer.from(ledger.answered),
+      packedBytes: recipients.length,
+    };
+    for (;;) {
+      try {
+        return await this.#consumer.settle(settlement);
+      } catch (error) {
+        this.#log.warn('recording.settle-failed', { campaign, batch: number }, error);
+        await new Promise<void>((resolve) => this.#clock.after(redisRetryMs, resolve));
+      }
+    }
+  }
+
+  async #flush(held: Held): Promise<void> {
+    const { ledger } = held;
+    const isDone = ledger.done;
+    if (ledger.unrecorded > 0 || isDone) {
+      held.isFlushing = true;
+      held.flushes++;
+      const isOurs = await this.record(ledger, held.entry, held.flushes, isDone);
+      held.isFlushing = false;
+      if (!isOurs && !isDone && !held.isLost) this.#handlers.lost(held);
+    }
+    if (isOver(held) && ledger.unrecorded === 0 && (isDone || held.isLost)) this.#handlers.over(held);
+    else if (isOver(held) || ledger.unrecorded > 0) this.touched(held);
+  }
+}
+
+/** No more outcomes will come of it here. */
+function isOver(held: Held): boolean {
+  return held.ledger.done || (held.isLost && held.inFlight === 0);
+}
