@@ -3,7 +3,7 @@
  * that one read brings is answered in one write, after the log is in its file. Main thread.
  */
 import type { Socket } from 'node:net';
-import { commandId, isResponse, sequenceMax, sequenceOffset, statusOffset } from '../smpp/command.ts';
+import { commandId, isResponse, sequenceOffset } from '../smpp/command.ts';
 import { commandStatus } from '../smpp/command-status.ts';
 import { Framer, type FrameSink } from '../smpp/framing.ts';
 import { emptySpans, readUint32, scanMessage } from '../smpp/message-fields.ts';
@@ -12,10 +12,10 @@ import { submitRespBytes, writeSubmitRespOctets } from '../smpp/submit.ts';
 import { silent } from './behaviour.ts';
 import type { Account, Carrier } from './carrier.ts';
 import { logKind, notAnswered } from './log.ts';
+import { Deliveries, type DeliveryLink } from './deliveries.ts';
 import { messageIdBytesMax } from './message-ids.ts';
 import { Output } from './output.ts';
-import { receiptPduBytesMax, recordCounter, writeReceipt, writeRecord } from './receipt-record.ts';
-import type { ReceiptTarget } from './receipts.ts';
+import { writeRecord } from './receipt-record.ts';
 import { statusKey } from './stats.ts';
 
 const systemId = 'tocsin-smsc';
@@ -25,29 +25,26 @@ const spans = emptySpans();
 const scratchId = Buffer.alloc(messageIdBytesMax);
 const nothing = Buffer.alloc(0);
 
-type Sent = { readonly record: Buffer; readonly atMs: number };
-
 /** A connection, from the moment the socket is there until it is closed. */
-export class Connection implements FrameSink, ReceiptTarget {
+export class Connection implements FrameSink, DeliveryLink {
   readonly bind: number;
   /** Resolves when the connection is gone and everything about it is counted and logged. */
   readonly closed: Promise<void>;
   readonly #carrier: Carrier;
   readonly #socket: Socket;
   readonly #framer: Framer;
-  readonly #output = new Output();
+  readonly output = new Output();
   /** Answers that wait for the latency to pass. */
   readonly #late = new Output();
-  readonly #sent = new Map<number, Sent>();
+  readonly #deliveries: Deliveries;
   #account: Account | undefined;
   #type: BindType | undefined;
   #closing = false;
   #unbound = false;
-  #sequence = 0;
   #submits = 0;
   #outstanding = 0;
   #outstandingOfRead = 0;
-  #answers: Output = this.#output;
+  #answers: Output = this.output;
   #pauses = 0;
 
   constructor(socket: Socket, carrier: Carrier, pduBytesMax: number) {
@@ -55,6 +52,7 @@ export class Connection implements FrameSink, ReceiptTarget {
     this.#carrier = carrier;
     this.#socket = socket;
     this.#framer = new Framer(pduBytesMax);
+    this.#deliveries = new Deliveries(this.bind, carrier, this);
     socket.setNoDelay(true);
     socket.on('data', (chunk: Buffer) => this.#read(chunk));
     // A reset by the peer is part of a carrier's day; 'close' follows and does the rest.
@@ -75,13 +73,13 @@ export class Connection implements FrameSink, ReceiptTarget {
 
   /** Writes an enquire_link. */
   enquire(): void {
-    this.#output.add(encodeHeaderOnly(commandId.enquire_link, 0, this.#nextSequence()));
+    this.output.add(encodeHeaderOnly(commandId.enquire_link, 0, this.#deliveries.nextSequence()));
     this.flush();
   }
 
   /** Writes any bytes, for tests of what a sender does with them. */
   write(bytes: Buffer): void {
-    this.#output.add(bytes);
+    this.output.add(bytes);
     this.flush();
   }
 
@@ -93,12 +91,12 @@ export class Connection implements FrameSink, ReceiptTarget {
     const { behaviour } = carrier.decider;
     carrier.advance();
     const latencyMs = carrier.decider.latencyMs();
-    this.#answers = latencyMs > 0 ? this.#late : this.#output;
+    this.#answers = latencyMs > 0 ? this.#late : this.output;
     this.#outstandingOfRead = 0;
     const lost = this.#framer.push(chunk, this);
     if (lost !== undefined) {
       carrier.counters.protocolErrors += 1;
-      this.#output.add(encodeHeaderOnly(commandId.generic_nack, commandStatus.ESME_RINVCMDLEN, 0));
+      this.output.add(encodeHeaderOnly(commandId.generic_nack, commandStatus.ESME_RINVCMDLEN, 0));
       this.#closing = true;
     }
     // The order matters: the log first, receipts that overtake their answer second, answers last.
@@ -125,7 +123,7 @@ export class Connection implements FrameSink, ReceiptTarget {
     this.#carrier.clock.after(latencyMs, () => {
       this.#outstanding -= count;
       if (this.#closing) return;
-      for (const block of blocks) this.#output.add(block);
+      for (const block of blocks) this.output.add(block);
       this.flush();
     });
   }
@@ -135,7 +133,7 @@ export class Connection implements FrameSink, ReceiptTarget {
     if (this.#closing) return;
     const command = readUint32(buffer, start + 4);
     if (command === commandId.submit_sm) this.#submit(buffer, start, end);
-    else if (command === commandId.deliver_sm_resp) this.#receiptAnswered(buffer, start);
+    else if (command === commandId.deliver_sm_resp) this.#deliveries.answered(buffer, start, this.#account);
     else this.#other(command, buffer, start, end);
   }
 
@@ -149,15 +147,15 @@ export class Connection implements FrameSink, ReceiptTarget {
       case commandId.bind_receiver:
         return this.#bindRequest(command, buffer.subarray(start, end), sequence);
       case commandId.enquire_link:
-        return this.#output.add(encodeHeaderOnly(commandId.enquire_link_resp, 0, sequence));
+        return this.output.add(encodeHeaderOnly(commandId.enquire_link_resp, 0, sequence));
       case commandId.unbind:
-        this.#output.add(encodeHeaderOnly(commandId.unbind_resp, 0, sequence));
+        this.output.add(encodeHeaderOnly(commandId.unbind_resp, 0, sequence));
         this.#unbound = true;
         this.#closing = true;
         return;
       default:
         this.#carrier.counters.protocolErrors += 1;
-        this.#output.add(encodeHeaderOnly(commandId.generic_nack, commandStatus.ESME_RINVCMDID, sequence));
+        this.output.add(encodeHeaderOnly(commandId.generic_nack, commandStatus.ESME_RINVCMDID, sequence));
     }
   }
 
@@ -171,7 +169,7 @@ export class Connection implements FrameSink, ReceiptTarget {
     const account = this.#admit(request);
     if (typeof account === 'number') {
       counters.bindsRefused += 1;
-      this.#output.add(encodeBindResp(type, systemId, account, sequence));
+      this.output.add(encodeBindResp(type, systemId, account, sequence));
       // A second bind request on a bind is refused, but the bind stands.
       this.#closing = this.#account === undefined;
       return;
@@ -182,8 +180,8 @@ export class Connection implements FrameSink, ReceiptTarget {
     this.#carrier.countBind(account, 1);
     const id = Buffer.from(account.systemId, 'latin1');
     log.add(logKind.bindOpened, this.bind, sequence, 0, nowMicros, id, id.length, nothing, 0, 0);
-    this.#output.add(encodeBindResp(type, systemId, 0, sequence));
-    if (type !== 'transmitter') account.receipts.join(this);
+    this.output.add(encodeBindResp(type, systemId, 0, sequence));
+    if (type !== 'transmitter') account.receipts.join(this.#deliveries);
   }
 
   #admit(request: ReturnType<typeof decodeBind>): Account | number {
@@ -203,9 +201,7 @@ export class Connection implements FrameSink, ReceiptTarget {
     const id = Buffer.from(account.systemId, 'latin1');
     log.add(logKind.bindClosed, this.bind, 0, 0, this.#carrier.nowMicros, id, id.length, nothing, 0, 0);
     log.flush();
-    const unanswered = Array.from(this.#sent.values(), ({ record }) => record);
-    this.#sent.clear();
-    account.receipts.leave(this, unanswered);
+    account.receipts.leave(this.#deliveries, this.#deliveries.takeUnanswered());
     account.receipts.pump(this.#carrier.decider.behaviour);
     account.receipts.flush();
     this.#carrier.changed();
@@ -289,74 +285,17 @@ export class Connection implements FrameSink, ReceiptTarget {
     else account.receipts.schedule(nowMs + decider.receiptDelayMs(), nowMs, write);
   }
 
-  /** Receipts written and not answered. */
-  get inFlight(): number {
-    return this.#sent.size;
-  }
-
-  /** Whether one more receipt may be written. */
-  hasRoom(): boolean {
-    const { receiptWindow, unresponsive } = this.#carrier.decider.behaviour;
-    return (
-      !this.#closing && !unresponsive && this.#sent.size < receiptWindow && this.#socket.writableLength < unreadBytesMax
-    );
-  }
-
-  /** Writes one receipt; it leaves at the next `flush`. */
-  deliver(record: Buffer): void {
-    const { counters, decider, ids, nowMicros, nowMs } = this.#carrier;
-    const sequence = this.#nextSequence();
-    this.#sent.set(sequence, { record, atMs: nowMs });
-    counters.receiptsSent += 1;
-    const output = this.#output;
-    output.reserve(receiptPduBytesMax);
-    const seconds = Math.trunc(nowMicros / 1e6);
-    output.at = writeReceipt(output.buffer, output.at, record, sequence, seconds, ids, decider.behaviour);
-  }
-
-  /** Sends again what was written before `beforeMs` and has not been answered. */
-  resend(beforeMs: number): void {
-    for (const [sequence, { record, atMs }] of this.#sent) {
-      if (atMs >= beforeMs || this.#closing) return;
-      this.#sent.delete(sequence);
-      this.#carrier.counters.receiptsResent += 1;
-      this.deliver(record);
-    }
-  }
-
-  #receiptAnswered(buffer: Buffer, start: number): void {
-    const { counters, decider, ids, log, nowMicros, nowMs } = this.#carrier;
-    const sequence = readUint32(buffer, start + sequenceOffset);
-    const sent = this.#sent.get(sequence);
-    if (sent === undefined) return;
-    this.#sent.delete(sequence);
-    const status = readUint32(buffer, start + statusOffset);
-    const counter = recordCounter(sent.record);
-    const idBytes = ids.write(scratchId, 0, counter, decider.behaviour.messageIds, 'response');
-    log.add(logKind.receiptAnswer, this.bind, sequence, status, nowMicros, scratchId, idBytes, nothing, 0, 0);
-    if (status === commandStatus.ESME_ROK) {
-      counters.receiptsAnswered += 1;
-      return;
-    }
-    counters.receiptsRefused += 1;
-    // "For the moment" and "no room" mean later; any other refusal means never.
-    if (status !== commandStatus.ESME_RX_T_APPN && status !== commandStatus.ESME_RMSGQFUL) return;
-    const { record } = sent;
-    const again = (into: Buffer, offset: number) => offset + record.copy(into, offset);
-    this.#account?.receipts.schedule(nowMs + decider.behaviour.receiptRetryMs, nowMs, again);
-  }
-
   // ── writing ──────────────────────────────────────────────────────────────────────────────────
 
-  #nextSequence(): number {
-    this.#sequence = this.#sequence >= sequenceMax ? 1 : this.#sequence + 1;
-    return this.#sequence;
+  /** Whether more may be written: it stands, and its peer reads. */
+  get open(): boolean {
+    return !this.#closing && this.#socket.writableLength < unreadBytesMax;
   }
 
   /** Lets everything written so far leave, in one write. */
   flush(): void {
     const socket = this.#socket;
-    const blocks = this.#output.take();
+    const blocks = this.output.take();
     if (blocks.length === 0 || !socket.writable) return;
     socket.cork();
     for (const block of blocks) socket.write(block);
