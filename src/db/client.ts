@@ -11,6 +11,9 @@ import type { Id } from '../handoff.ts';
 import type { Log } from '../telemetry.ts';
 import * as schema from './schema.ts';
 
+/** A connection, for code outside of src/db that passes one on. */
+export type { ClientBase } from 'pg';
+
 /** Queries by drizzle over the project's tables. */
 export type Queries = NodePgDatabase<typeof schema>;
 

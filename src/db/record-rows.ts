@@ -1,0 +1,131 @@
+/**
+ * Rows of `submissions` and `receipts` on their way into PostgreSQL, by COPY into the weekly partition of
+ * their campaign (COPY refuses tables with row-level security). Runs in the recorder.
+ */
+import type { ClientBase } from 'pg';
+import type { Id, OutcomeHeader } from '../handoff.ts';
+import { CopyRows, readyId, readyText } from './copy.ts';
+import { partitionOf } from './partitions.ts';
+
+const submissionColumns = `campaign_id, organisation_id, batch, attempt, first_ordinal, submitted_at, carrier,
+  ordinal, recipients, segment, segments, outcome, command_status, message_id`;
+const receiptColumns = `campaign_id, organisation_id, carrier, ordinal, segment, state, done_at, received_at, error`;
+
+/** Whose rows follow; the campaign and organisation are written into each of them. */
+export type RowOwner = { readonly campaign: Id; readonly organisation: Id };
+
+/** The rows of one flush of one carrier. */
+export class RecordRows {
+  readonly #carrier: Buffer;
+  readonly #submissions = new Map<string, CopyRows>();
+  readonly #receipts = new Map<string, CopyRows>();
+  readonly #owners = new Map<
+    Id,
+    { readonly ids: Buffer; readonly submissions: CopyRows; readonly receipts: CopyRows }
+  >();
+
+  constructor(carrier: string) {
+    this.#carrier = readyText(carrier);
+  }
+
+  /** Rows in hand. */
+  get rows(): number {
+    let rows = 0;
+    for (const copy of [...this.#submissions.values(), ...this.#receipts.values()]) rows += copy.rows;
+    return rows;
+  }
+
+  /** One outcome of `recipients` ordinals; its message id is Latin-1 `bytes[idStart, idEnd)`. */
+  submission(
+    batch: OutcomeHeader,
+    index: number,
+    recipients: number,
+    segment: number,
+    segments: number,
+    outcome: number,
+    commandStatus: number,
+    bytes: Uint8Array,
+    idStart: number,
+    idEnd: number,
+  ): void {
+    const { ids, submissions: copy } = this.#ownerOf(batch);
+    copy.row(14, 64 + this.#carrier.length + 2 * (idEnd - idStart));
+    copy.ready(ids);
+    copy.int4(batch.batch);
+    copy.int2(batch.attempt);
+    copy.int4(batch.firstOrdinal);
+    copy.moment(batch.atMs);
+    copy.ready(this.#carrier);
+    copy.int4(batch.firstOrdinal + index);
+    copy.int2(recipients);
+    copy.int2(segment);
+    copy.int2(segments);
+    copy.int2(outcome);
+    copy.int4(commandStatus);
+    copy.latin1(bytes, idStart, idEnd);
+  }
+
+  /** One receipt whose submission is known; its error is Latin-1 `bytes[errorStart, errorEnd)`. */
+  receipt(
+    owner: RowOwner,
+    ordinal: number,
+    segment: number,
+    state: number,
+    doneAtSeconds: number,
+    receivedAtMs: number,
+    bytes: Uint8Array,
+    errorStart: number,
+    errorEnd: number,
+  ): void {
+    const { ids, receipts: copy } = this.#ownerOf(owner);
+    copy.row(9, 64 + this.#carrier.length + 2 * (errorEnd - errorStart));
+    copy.ready(ids);
+    copy.ready(this.#carrier);
+    copy.int4(ordinal);
+    copy.int2(segment);
+    copy.int2(state);
+    if (doneAtSeconds === 0) copy.nothing();
+    else copy.moment(doneAtSeconds * 1000);
+    copy.moment(receivedAtMs);
+    copy.latin1(bytes, errorStart, errorEnd);
+  }
+
+  /** Copies all rows, in the client's transaction. */
+  async send(client: ClientBase): Promise<void> {
+    for (const [table, copy] of this.#submissions) await copy.send(client, table, submissionColumns);
+    for (const [table, copy] of this.#receipts) await copy.send(client, table, receiptColumns);
+  }
+
+  /** Empties it for the next flush; keeps its memory for the partitions that were in use. */
+  clear(): void {
+    for (const tables of [this.#submissions, this.#receipts]) {
+      for (const [table, copy] of tables) {
+        if (copy.rows === 0) tables.delete(table);
+        copy.clear();
+      }
+    }
+    this.#owners.clear();
+  }
+
+  #ownerOf(owner: RowOwner) {
+    let known = this.#owners.get(owner.campaign);
+    if (known === undefined) {
+      known = {
+        ids: Buffer.concat([readyId(owner.campaign), readyId(owner.organisation)]),
+        submissions: tableOf(this.#submissions, partitionOf('submissions', owner.campaign)),
+        receipts: tableOf(this.#receipts, partitionOf('receipts', owner.campaign)),
+      };
+      this.#owners.set(owner.campaign, known);
+    }
+    return known;
+  }
+}
+
+function tableOf(tables: Map<string, CopyRows>, table: string): CopyRows {
+  let copy = tables.get(table);
+  if (copy === undefined) {
+    copy = new CopyRows(64 * 1024);
+    tables.set(table, copy);
+  }
+  return copy;
+}

@@ -1,0 +1,101 @@
+/**
+ * Which entries of a carrier's two streams go into the next transaction: outcomes as they come, receipts once
+ * the outcomes of their time are there, not more rows than a transaction takes. Runs in the recorder.
+ */
+import type { OutcomeRecord, ReceiptRecord, RecordOffsets, RecordSource } from '../handoff.ts';
+
+/** Limits of reading. */
+export type ReaderLimits = { readonly rowsMax: number; readonly receiptHoldMs: number };
+
+/** Entries of one transaction, and the offsets when it is committed. */
+export type Entries = {
+  readonly outcomes: readonly OutcomeRecord[];
+  readonly receipts: readonly ReceiptRecord[];
+  readonly through: RecordOffsets;
+};
+
+/** Octets of the smallest outcome and receipt records (src/stream/entry.ts): bounds of rows in an entry. */
+const outcomeBytesMin = 12;
+const receiptBytesMin = 7;
+const entriesMin = 16;
+const entriesMax = 2000;
+
+/** See the head of this file. */
+export class Reader {
+  readonly #source: RecordSource;
+  readonly #carrier: string;
+  readonly #limits: ReaderLimits;
+  #offsets: RecordOffsets;
+  #next: RecordOffsets;
+  /** Entries to ask for: as many as fill a transaction, by the size of the last ones. */
+  #outcomeEntries = entriesMin;
+  #receiptEntries = entriesMin;
+
+  /** Begins after `offsets`. */
+  constructor(source: RecordSource, carrier: string, offsets: RecordOffsets, limits: ReaderLimits) {
+    this.#source = source;
+    this.#carrier = carrier;
+    this.#offsets = offsets;
+    this.#next = offsets;
+    this.#limits = limits;
+  }
+
+  /** Offsets of what is committed. */
+  get offsets(): RecordOffsets {
+    return this.#offsets;
+  }
+
+  /** The next entries; undefined when there are none to record now. */
+  async next(): Promise<Entries | undefined> {
+    const { rowsMax, receiptHoldMs } = this.#limits;
+    const read = await this.#source.read(this.#carrier, this.#offsets, {
+      outcomeEntriesMax: this.#outcomeEntries,
+      receiptEntriesMax: this.#receiptEntries,
+    });
+    const outcomes = upToRows(read.outcomes, outcomeBytesMin, rowsMax);
+    const throughMs = outcomes.length < read.outcomes.length ? msOf(outcomes.at(-1)?.id) : read.outcomesThroughMs;
+    const due = read.receipts.filter((entry) => msOf(entry.id) <= throughMs - receiptHoldMs);
+    const receipts = upToRows(due, receiptBytesMin, rowsMax);
+    this.#outcomeEntries = entriesFor(this.#outcomeEntries, read.outcomes.length, outcomes.length);
+    this.#receiptEntries = entriesFor(this.#receiptEntries, read.receipts.length, receipts.length);
+    if (outcomes.length === 0 && receipts.length === 0) return undefined;
+    this.#next = {
+      outcomes: outcomes.at(-1)?.id ?? this.#offsets.outcomes,
+      receipts: receipts.at(-1)?.id ?? this.#offsets.receipts,
+    };
+    return { outcomes, receipts, through: this.#next };
+  }
+
+  /** The entries that `next` returned are committed: removes them from Redis and goes on behind them. */
+  async done(): Promise<void> {
+    this.#offsets = this.#next;
+    await this.#source.trim(this.#carrier, this.#offsets);
+  }
+}
+
+/** Twice as many when all that was asked for came and was used; half when less than half was used. */
+function entriesFor(asked: number, came: number, used: number): number {
+  if (came === asked && used === came) return Math.min(entriesMax, asked * 2);
+  return came === asked && used * 2 < came ? Math.max(entriesMin, Math.floor(asked / 2)) : asked;
+}
+
+/** The first entries, at least one, that surely hold no more than `rowsMax` rows. */
+function upToRows<Entry extends { readonly packed: Buffer }>(
+  entries: readonly Entry[],
+  recordBytesMin: number,
+  rowsMax: number,
+): readonly Entry[] {
+  let rows = 0;
+  let taken = 0;
+  for (const entry of entries) {
+    rows += entry.packed.length / recordBytesMin;
+    if (rows > rowsMax && taken > 0) break;
+    taken += 1;
+  }
+  return taken === entries.length ? entries : entries.slice(0, taken);
+}
+
+/** Redis's milliseconds in an entry id. */
+function msOf(id: string | undefined): number {
+  return Number(id?.split('-')[0] ?? 0);
+}

@@ -1,0 +1,171 @@
+/**
+ * The recorder: carriers' outcomes and receipts from Redis into PostgreSQL, and progress to whoever watches.
+ * Runs on the main thread of the recorder process; recorders share the carriers by leases. An entry leaves
+ * Redis only after the transaction that holds its rows and its offset is committed, so nothing is lost and
+ * nothing counted twice. While PostgreSQL is away it reads nothing more and tries again.
+ */
+import type { Clock } from '../clock.ts';
+import type { Database } from '../db/client.ts';
+import { readProgress } from '../db/progress.ts';
+import { advance, orphanIds, type RecorderLease, releaseCarrier, takeCarrier } from '../db/record.ts';
+import { isFault } from '../fault.ts';
+import type { PublishProgress, RecordSource } from '../handoff.ts';
+import type { Service } from '../service.ts';
+import type { Log } from '../telemetry.ts';
+import { type BookLimits, CarrierBook, type Flushed } from './book.ts';
+import { OrphanIds } from './orphans.ts';
+import { Reader } from './reader.ts';
+
+/** Limits of a recorder. */
+export type RecorderLimits = BookLimits & {
+  /** Most rows in one transaction, give or take one entry. */
+  readonly rowsMax: number;
+  /** Pause between looks at quiet streams. */
+  readonly idleMs: number;
+  /** A receipt waits this long in Redis, so that its submission is there before it. */
+  readonly receiptHoldMs: number;
+  /** A carrier of a recorder that does not renew for this long is taken over. */
+  readonly leaseMs: number;
+};
+
+/** Limits that need no thought. */
+export const recorderLimits: RecorderLimits = {
+  batchesMax: 20_000,
+  recentIdsMax: 500_000,
+  orphanIdsMax: 100_000,
+  receiptAgeMsMax: 8 * 86_400_000,
+  rowsMax: 50_000,
+  idleMs: 100,
+  receiptHoldMs: 250,
+  leaseMs: 10_000,
+};
+
+/** What a recorder is made of. */
+export type RecorderOptions = {
+  /** Name of this recorder, unlike every other's. */
+  readonly recorder: string;
+  /** As `tocsin_service`, with a connection for each carrier. */
+  readonly database: Database;
+  readonly source: RecordSource;
+  readonly publish: PublishProgress;
+  readonly carriers: readonly string[];
+  readonly limits: RecorderLimits;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Called after each flush, for metrics. */
+  readonly onFlush?: (carrier: string, flushed: Flushed, ms: number) => void;
+};
+
+const pauseAfterFailureMsMax = 5000;
+
+/** See the head of this file. */
+export class Recorder implements Service {
+  readonly name = 'recorder';
+  readonly #options: RecorderOptions;
+  readonly #held = new Set<string>();
+  readonly #wakers = new Set<() => void>();
+  #running: Promise<unknown> | undefined;
+  #isStopping = false;
+
+  constructor(options: RecorderOptions) {
+    this.#options = options;
+  }
+
+  /** Begins to record; throws `Fault('postgres')` when the database does not answer. */
+  async start(): Promise<void> {
+    if (this.#isStopping || this.#running !== undefined) return;
+    await this.#options.database.ready();
+    this.#running ??= Promise.all(this.#options.carriers.map((carrier) => this.#serve(carrier)));
+  }
+
+  /** Finishes the transactions in hand and gives the carriers to other recorders. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    for (const wake of this.#wakers) wake();
+    await this.#running;
+  }
+
+  /** Carriers that this recorder records at the moment. */
+  get carriers(): readonly string[] {
+    return [...this.#held];
+  }
+
+  async #serve(carrier: string): Promise<void> {
+    const { database, limits, log, recorder } = this.#options;
+    let failures = 0;
+    while (!this.#isStopping) {
+      try {
+        const lease = await takeCarrier(database.pool, carrier, recorder, limits.leaseMs);
+        if (lease !== undefined) {
+          log.info('recorder.carrier.taken', { carrier, epoch: lease.epoch });
+          this.#held.add(carrier);
+          await this.#record(lease, () => (failures = 0));
+          await releaseCarrier(database.pool, lease);
+        }
+        // Whoever holds less looks sooner, so that carriers spread over recorders.
+        await this.#pause((limits.leaseMs / 4) * (1 + this.#held.size));
+      } catch (error) {
+        failures += 1;
+        if (isFault(error, 'fenced')) log.warn('recorder.carrier.lost', { carrier });
+        else log.warn('recorder.failed', { carrier, failures }, error);
+        await this.#pause(Math.min(pauseAfterFailureMsMax, limits.idleMs * 2 ** Math.min(failures, 10)));
+      } finally {
+        this.#held.delete(carrier);
+      }
+    }
+  }
+
+  /** Records until it must stop, or throws: what the book holds in memory is then forgotten with it. */
+  async #record(lease: RecorderLease, onFlushed: () => void): Promise<void> {
+    const { database, limits, source, clock } = this.#options;
+    const orphans = new OrphanIds(
+      await orphanIds(database.pool, lease.carrier, limits.orphanIdsMax),
+      limits.orphanIdsMax,
+    );
+    const book = new CarrierBook(lease, limits, orphans);
+    const reader = new Reader(source, lease.carrier, lease.offsets, limits);
+    let renewedMs = clock.monotonicMs();
+    while (!this.#isStopping) {
+      const entries = await reader.next();
+      const isIdle = entries === undefined;
+      if (isIdle && clock.monotonicMs() - renewedMs < limits.leaseMs / 3) {
+        await this.#pause(limits.idleMs);
+        continue;
+      }
+      renewedMs = clock.monotonicMs();
+      if (isIdle) {
+        await advance(database.pool, lease, reader.offsets, limits.leaseMs);
+        continue;
+      }
+      const flushed = await book.write(database, { ...entries, nowMs: clock.nowMs(), leaseMs: limits.leaseMs });
+      await reader.done();
+      onFlushed();
+      this.#options.onFlush?.(lease.carrier, flushed, clock.monotonicMs() - renewedMs);
+      await this.#tell(flushed);
+    }
+  }
+
+  /** Watchers may miss an event, so a failure here is no reason to stop. */
+  async #tell(flushed: Flushed): Promise<void> {
+    const { database, publish, log } = this.#options;
+    if (flushed.campaigns.length === 0) return;
+    try {
+      await publish(await readProgress(database.pool, flushed.campaigns));
+    } catch (error) {
+      log.warn('recorder.progress.untold', { campaigns: flushed.campaigns.length }, error);
+    }
+  }
+
+  async #pause(ms: number): Promise<void> {
+    if (this.#isStopping) return;
+    await new Promise<void>((resolve) => {
+      const wake = () => {
+        cancel();
+        this.#wakers.delete(wake);
+        resolve();
+      };
+      const cancel = this.#options.clock.after(ms, wake);
+      this.#wakers.add(wake);
+    });
+  }
+}
