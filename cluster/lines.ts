@@ -2,7 +2,7 @@
  * Everything that a worker has for one carrier, wired: consumer, contents, sender, intake, pool and the holder of
  * its slots. Main thread of the worker process.
  */
-import type { Redis } from 'ioredis';
+import type { RedisConnection } from '../src/stream/redis.ts';
 import type { Carrier } from '../config/load.ts';
 import type { Settings } from '../config/schema.ts';
 import { Pool } from '../src/carrier/pool.ts';
@@ -25,9 +25,9 @@ export type WorkerParts = {
   readonly worker: string;
   readonly settings: Settings;
   /** Role `command`. */
-  readonly redis: Redis;
+  readonly redis: RedisConnection;
   /** Role `subscribing`. */
-  readonly subscribing: Redis;
+  readonly subscribing: RedisConnection;
   readonly encode: Encode;
   readonly clock: Clock;
   readonly log: Log;

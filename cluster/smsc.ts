@@ -24,6 +24,8 @@ async function main(argv: string[]): Promise<void> {
   }
   const servers = started.map(({ port, httpPort }) => ({ port, httpPort }));
   process.stdout.write(`${JSON.stringify({ ready: true, ...servers[0], servers })}\n`);
+  process.send?.({ ready: true, servers });
+  if (process.send !== undefined) process.once('disconnect', () => void stop().then(() => process.exit(0), fail));
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => {
       stop().then(() => process.exit(0), fail);

@@ -2,11 +2,10 @@
  * The worker process: its lines to each carrier and one encoder for all. Talks to Redis and carriers only.
  */
 import { hostname } from 'node:os';
-import { loadCarriers } from '../config/load.ts';
 import { systemClock } from '../src/clock.ts';
-import { Fault } from '../src/fault.ts';
 import { connectRedis } from '../src/stream/redis.ts';
 import { createLines } from './lines.ts';
+import { required, requiredCarriers } from './required.ts';
 import { type Context, type Parts, runProcess } from './run.ts';
 import { startThreads } from './threads.ts';
 import { countWorker } from './worker-metrics.ts';
@@ -14,13 +13,12 @@ import { countWorker } from './worker-metrics.ts';
 await runProcess('worker', build);
 
 async function build({ settings, log, metrics }: Context): Promise<Parts> {
-  if (settings.redisUrl === undefined) throw new Fault('config', 'REDIS_URL must name the Redis of the cluster');
-  if (settings.carriers === undefined) throw new Fault('config', 'TOCSIN_CARRIERS must name the carriers file');
-  const carriers = loadCarriers(settings.carriers);
+  const redisUrl = required(settings, 'redisUrl');
+  const carriers = requiredCarriers(settings);
   const worker = settings.workerName ?? `${hostname()}-${process.pid}`;
   const threads = startThreads({ threads: settings.encodeThreads, inPlaceBelow: settings.encodeInPlaceBelow });
-  const redis = await connectRedis(settings.redisUrl, 'command', log, worker);
-  const subscribing = await connectRedis(settings.redisUrl, 'subscribing', log, worker);
+  const redis = await connectRedis(redisUrl, 'command', log, worker);
+  const subscribing = await connectRedis(redisUrl, 'subscribing', log, worker);
   const parts = { worker, settings, redis, subscribing, encode: threads.encode, clock: systemClock, log };
   const lines = carriers.map((carrier) => createLines(carrier, parts));
   countWorker(metrics, lines);

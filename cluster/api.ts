@@ -1,0 +1,64 @@
+/**
+ * The API process: the routes over HTTP. Talks to PostgreSQL, as a role that row-level security binds, and to Redis.
+ */
+import { hostname } from 'node:os';
+import { createApi } from '../src/api/app.ts';
+import { defaultLimits } from '../src/api/limits.ts';
+import { serveApi } from '../src/api/serve.ts';
+import { systemClock } from '../src/clock.ts';
+import { connect } from '../src/db/client.ts';
+import { routeTable } from '../src/plan/route.ts';
+import type { Service } from '../src/service.ts';
+import { publishCommand } from '../src/stream/commands.ts';
+import { ProgressFeed } from '../src/stream/progress-feed.ts';
+import { connectRedis } from '../src/stream/redis.ts';
+import { required, requiredCarriers } from './required.ts';
+import { type Context, type Parts, runProcess } from './run.ts';
+
+await runProcess('api', build);
+
+async function build({ settings, log }: Context): Promise<Parts> {
+  const carriers = requiredCarriers(settings);
+  const platformKey = required(settings, 'platformKey');
+  const redisUrl = required(settings, 'redisUrl');
+  const name = `${hostname()}-${process.pid}`;
+  const database = connect({
+    url: required(settings, 'databaseUrl'),
+    poolMax: settings.databasePoolMax,
+    applicationName: 'tocsin-api',
+    statementTimeoutMs: settings.statementTimeoutMs,
+    log,
+  });
+  const publishing = await connectRedis(redisUrl, 'publishing', log, name);
+  const subscribing = await connectRedis(redisUrl, 'subscribing', log, name);
+  const progress = new ProgressFeed();
+  await progress.start(subscribing);
+  const stopping = new AbortController();
+  const app = createApi({
+    database,
+    commands: { publish: (campaign, command) => publishCommand(publishing, campaign, command) },
+    progress,
+    carriers,
+    routes: routeTable(carriers),
+    platformKey,
+    limits: { ...defaultLimits, jsonBytesMax: settings.bodyBytesMax, importBytesMax: settings.importBytesMax },
+    clock: systemClock,
+    log,
+    stopping: stopping.signal,
+  });
+  let server: Awaited<ReturnType<typeof serveApi>> | undefined;
+  const listening: Service = {
+    name: 'api',
+    async start() {
+      server = await serveApi(app, { host: settings.host, port: settings.port });
+    },
+    async stop(deadlineMs) {
+      stopping.abort();
+      await server?.close(deadlineMs);
+      subscribing.disconnect();
+      publishing.disconnect();
+      await database.close();
+    },
+  };
+  return { services: [listening], unready: () => ({}), announce: () => ({ port: server?.port }) };
+}

@@ -1,0 +1,71 @@
+/**
+ * The planner process: freezes launched campaigns, puts their batches into Redis, ends what is done. Talks to
+ * PostgreSQL and Redis.
+ */
+import { hostname } from 'node:os';
+import { systemClock } from '../src/clock.ts';
+import { connect } from '../src/db/client.ts';
+import { Planner } from '../src/plan/planner.ts';
+import { Commands } from '../src/stream/commands.ts';
+import { Producer } from '../src/stream/producer.ts';
+import { progressPublisher } from '../src/stream/progress-feed.ts';
+import { connectRedis } from '../src/stream/redis.ts';
+import { required, requiredCarriers } from './required.ts';
+import { type Context, type Parts, runProcess } from './run.ts';
+
+/** Pause between looks for what commands did not tell. */
+const sweepMs = 500;
+/** A campaign of a planner that does not renew for this long is taken over. */
+const campaignLeaseMs = 15_000;
+
+await runProcess('planner', build);
+
+async function build({ settings, log, metrics }: Context): Promise<Parts> {
+  const carriers = requiredCarriers(settings);
+  const redisUrl = required(settings, 'redisUrl');
+  const name = `${hostname()}-${process.pid}`;
+  const database = connect({
+    url: required(settings, 'databaseUrl'),
+    poolMax: settings.databasePoolMax,
+    applicationName: 'tocsin-planner',
+    statementTimeoutMs: settings.statementTimeoutMs,
+    log,
+  });
+  const redis = await connectRedis(redisUrl, 'command', log, name);
+  const reading = await connectRedis(redisUrl, 'reading', log, name);
+  const planner = new Planner({
+    planner: name,
+    database,
+    commands: new Commands(reading, redis, name),
+    enqueue: new Producer(redis, settings.waitingBytesMax, systemClock),
+    publish: progressPublisher(redis),
+    carriers,
+    limits: {
+      batchRecipientsMax: settings.batchRecipientsMax,
+      batchSecondsMax: settings.batchSecondsMax,
+      campaignsAtOnceMax: settings.campaignsAtOnceMax,
+      leaseMs: campaignLeaseMs,
+      sweepMs,
+      receiptWaitMs: settings.receiptWaitSeconds * 1000,
+    },
+    clock: systemClock,
+    log,
+  });
+  const inHand = metrics.gauge('tocsin_campaigns_in_hand', 'Campaigns that this planner plans or enqueues');
+  Object.assign(inHand, { collect: () => inHand.set(planner.campaigns) });
+  return {
+    services: [
+      {
+        name: 'connections',
+        start: async () => undefined,
+        async stop() {
+          reading.disconnect();
+          await redis.quit();
+          await database.close();
+        },
+      },
+      planner,
+    ],
+    unready: () => ({}),
+  };
+}

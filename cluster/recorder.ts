@@ -1,0 +1,69 @@
+/**
+ * The recorder process: outcomes and receipts of the carriers that it holds, from Redis into PostgreSQL, and progress
+ * to whoever watches.
+ */
+import { hostname } from 'node:os';
+import { systemClock } from '../src/clock.ts';
+import { connect } from '../src/db/client.ts';
+import { Recorder, recorderLimits } from '../src/record/recorder.ts';
+import { progressPublisher } from '../src/stream/progress-feed.ts';
+import { StreamRecordSource } from '../src/stream/record-source.ts';
+import { connectRedis } from '../src/stream/redis.ts';
+import { required, requiredCarriers } from './required.ts';
+import { type Context, type Parts, runProcess } from './run.ts';
+
+await runProcess('recorder', build);
+
+async function build({ settings, log, metrics }: Context): Promise<Parts> {
+  const carriers = requiredCarriers(settings).map(({ name }) => name);
+  const redisUrl = required(settings, 'redisUrl');
+  const name = `${hostname()}-${process.pid}`;
+  const database = connect({
+    url: required(settings, 'databaseUrl'),
+    // One for each carrier that it may hold, and some for leases and progress.
+    poolMax: Math.max(settings.databasePoolMax, carriers.length + 4),
+    applicationName: 'tocsin-recorder',
+    statementTimeoutMs: settings.statementTimeoutMs,
+    log,
+  });
+  const redis = await connectRedis(redisUrl, 'command', log, name);
+  const flushes = metrics.histogram(
+    'tocsin_record_flush_seconds',
+    'Time of a transaction of the recorder',
+    [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
+    ['carrier'],
+  );
+  const held = metrics.gauge('tocsin_recorder_carriers', 'Carriers that this recorder records');
+  const recorder = new Recorder({
+    recorder: name,
+    database,
+    source: new StreamRecordSource(redis),
+    publish: progressPublisher(redis),
+    carriers,
+    limits: {
+      ...recorderLimits,
+      rowsMax: settings.recorderRowsMax,
+      idleMs: settings.recorderFlushMs,
+      receiptHoldMs: 3 * settings.outcomeFlushMs,
+      leaseMs: settings.recorderLeaseMs,
+    },
+    clock: systemClock,
+    log,
+    onFlush: (carrier, _flushed, ms) => flushes.observe({ carrier }, ms / 1000),
+  });
+  Object.assign(held, { collect: () => held.set(recorder.carriers.length) });
+  return {
+    services: [
+      {
+        name: 'connections',
+        start: async () => undefined,
+        async stop() {
+          await redis.quit();
+          await database.close();
+        },
+      },
+      recorder,
+    ],
+    unready: () => ({}),
+  };
+}
