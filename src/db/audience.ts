@@ -3,7 +3,7 @@
  * longest prefix, its language. Runs in planner (freeze) and API (preview), which therefore agree. Only
  * builds and runs SELECTs.
  */
-import type { ClientBase } from 'pg';
+import type { ClientBase, Pool } from 'pg';
 import type { Id, recipientFields } from '../handoff.ts';
 import type { Audience, Unreachable } from './schema.ts';
 
@@ -115,7 +115,7 @@ type Counts = { residents: string; with_points: string; with_active: string; act
 
 /** How many of the audience cannot be reached for want of a mobile or of consent, and points that can be. */
 export async function countAudience(
-  client: ClientBase,
+  client: ClientBase | Pool,
   reach: Reach,
 ): Promise<{ readonly noMobile: number; readonly optedOut: number; readonly activePoints: number }> {
   const values: unknown[] = [reach.organisation];

@@ -52,7 +52,9 @@ export async function launch(parts: LaunchParts, campaign: PlannedCampaign, sign
   if (!campaign.planned) {
     const startedMs = parts.clock.monotonicMs();
     const frozen = await parts.turns.take(campaign.nature, () =>
-      parts.database.service(({ client }) => freeze(client, campaign, { ...parts, routes: parts.routes(), fields })),
+      parts.database.service(({ client }) =>
+        freeze({ client, pool: parts.database.pool }, campaign, { ...parts, routes: parts.routes(), fields }),
+      ),
     );
     if (frozen.kind === 'skipped') return false;
     const ms = Math.round(parts.clock.monotonicMs() - startedMs);

@@ -141,9 +141,10 @@ BEGIN
   FOR n IN from_ms / week_ms .. to_ms / week_ms LOOP
     FOREACH parent IN ARRAY ARRAY['recipients', 'batches', 'batch_states', 'submissions', 'receipts'] LOOP
       child := parent || '_w' || n;
-      CONTINUE WHEN to_regclass(child) IS NOT NULL;
+      -- A query, not to_regclass(): after waiting for the lock only a new snapshot shows what others made.
+      CONTINUE WHEN EXISTS (SELECT FROM pg_class WHERE relname = child AND relnamespace = 'public'::regnamespace);
       PERFORM pg_advisory_xact_lock(hashtext('tocsin_ensure_partitions'));
-      CONTINUE WHEN to_regclass(child) IS NOT NULL;
+      CONTINUE WHEN EXISTS (SELECT FROM pg_class WHERE relname = child AND relnamespace = 'public'::regnamespace);
       EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', child, parent);
       IF parent = 'batch_states' THEN
         EXECUTE format('ALTER TABLE %I SET (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.05)', child);

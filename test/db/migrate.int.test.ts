@@ -1,0 +1,124 @@
+/** Migrations, partitions and connections on real PostgreSQL. */
+import pg from 'pg';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { connect } from '../../src/db/client.ts';
+import { ensureRolePasswords, migrate, urlOfRole } from '../../src/db/migrate.ts';
+import { ensurePartitions, idAtMs, idCreatedAtMs, partitionOf, partitionWeekMs } from '../../src/db/partitions.ts';
+import { isFault } from '../../src/fault.ts';
+import { silentLog } from '../../src/telemetry.ts';
+import { ownPostgres } from '../support/own-server.ts';
+import { type TestDatabase, testDatabase } from '../support/postgres.ts';
+
+let database: TestDatabase;
+let owner: pg.Client;
+
+beforeAll(async () => {
+  database = await testDatabase();
+  owner = new pg.Client({ connectionString: database.ownerUrl });
+  await owner.connect();
+});
+
+afterAll(async () => {
+  await owner.end();
+  await database.drop();
+});
+
+function options(url: string) {
+  return { url, poolMax: 2, applicationName: 'test', statementTimeoutMs: 0, log: silentLog };
+}
+
+async function tablesOf(client: pg.Client): Promise<string[]> {
+  const { rows } = await client.query<{ name: string }>(
+    "select relname as name from pg_class where relkind in ('r', 'p') and relnamespace = 'public'::regnamespace order by 1",
+  );
+  return rows.map((row) => row.name);
+}
+
+test('migrate - several at once on an empty database leave one schema, and again changes nothing', async () => {
+  const server = new URL(inject('postgresUrl'));
+  const admin = new pg.Client({ connectionString: server.href });
+  await admin.connect();
+  await admin.query('create database migrate_at_once');
+  server.pathname = 'migrate_at_once';
+  await Promise.all([1, 2, 3].map(() => migrate(server.href)));
+  const client = new pg.Client({ connectionString: server.href });
+  await client.connect();
+  const tables = await tablesOf(client);
+  expect(tables).toEqual(await tablesOf(owner));
+  await migrate(server.href);
+  expect(await tablesOf(client)).toEqual(tables);
+  await client.end();
+  await admin.query('drop database migrate_at_once with (force)');
+  await admin.end();
+});
+
+test('migrate - passwords are set as they are, quotes and all, by several at once', async () => {
+  // Roles belong to the whole server, so this needs one that no other test logs in to.
+  const server = await ownPostgres();
+  const { ownerUrl } = server.database;
+  const api = `it's "a\\b" %20 password`;
+  await Promise.all([1, 2, 3, 4].map(() => ensureRolePasswords(ownerUrl, { api, service: 'other' })));
+  for (const [role, password] of [['tocsin_api', api] as const, ['tocsin_service', 'other'] as const]) {
+    const client = connect(options(urlOfRole(ownerUrl, role, password)));
+    await client.ready();
+    await client.close();
+  }
+  await server.dispose();
+});
+
+test('migrate - a database that cannot be reached is one clear fault', async () => {
+  await expect(migrate('postgres://postgres@127.0.0.1:1/none')).rejects.toSatisfy((error) =>
+    isFault(error, 'postgres'),
+  );
+});
+
+test('partitions - cover two weeks back to eight ahead, and are made once', async () => {
+  const nowMs = Date.now();
+  expect(await ensurePartitions(owner, nowMs)).toBe(0);
+  const laterMs = nowMs + 3 * partitionWeekMs;
+  const service = connect(options(database.serviceUrl));
+  const made = await Promise.all([1, 2, 3].map(() => ensurePartitions(service.pool, laterMs)));
+  expect(made.reduce((a, b) => a + b)).toBe(15);
+  await service.close();
+  const id = idAtMs(laterMs + 8 * partitionWeekMs);
+  await owner.query("insert into batches values ($1, 1, 1, 'north', 'fr', 0, 1)", [id]);
+  const { rows } = await owner.query<{ place: string }>('select tableoid::regclass::text as place from batches');
+  expect(rows[0]?.place).toBe(partitionOf('batches', id));
+});
+
+test('partitions - an id says when it was made', async () => {
+  const { rows } = await owner.query<{ id: string; ms: number }>(
+    "insert into organisations (name) values ('x') returning id, (extract(epoch from clock_timestamp()) * 1000)::float8 as ms",
+  );
+  expect(Math.abs(idCreatedAtMs(rows[0]!.id) - rows[0]!.ms)).toBeLessThan(1000);
+  expect(idCreatedAtMs(idAtMs(1_234_567))).toBe(1_234_567);
+});
+
+test('client - a transaction whose work fails leaves nothing, and its error comes through as it is', async () => {
+  const service = connect(options(database.serviceUrl));
+  const failing = service.service(async ({ client }) => {
+    await client.query("insert into settings values ('half', 'done')");
+    await client.query('select 1 / 0');
+  });
+  await expect(failing).rejects.toMatchObject({ code: '22012' });
+  expect((await service.pool.query("select from settings where name = 'half'")).rows).toHaveLength(0);
+  await service.close();
+});
+
+test('client - a connection that is cut in the middle is a postgres fault, and the next transaction works', async () => {
+  const service = connect(options(database.serviceUrl));
+  const cut = service.service(async ({ client }) => {
+    const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
+    await owner.query('select pg_terminate_backend($1)', [rows[0]?.pid]);
+    await client.query('select 1');
+  });
+  await expect(cut).rejects.toSatisfy((error) => isFault(error, 'postgres'));
+  expect(await service.service(async ({ client }) => (await client.query('select')).rowCount)).toBe(1);
+  await service.close();
+});
+
+test('client - an id that is not decimal never reaches SQL', async () => {
+  const service = connect(options(database.apiUrl));
+  expect(() => service.tenant("1'; drop table residents; --", async () => undefined)).toThrow();
+  await service.close();
+});
