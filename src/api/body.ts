@@ -15,7 +15,8 @@ export function boundedJson(bytesMax: number): MiddlewareHandler {
       throw new ProblemFault('media-type', 'Send the body as application/json.');
     }
     const bytes = await readBody(c, bytesMax);
-    if (!isUtf8(bytes)) throw new ProblemFault('encoding', 'Send the body as UTF-8.');
+    // UTF-16 of plain letters is UTF-8 with NULs, which JSON never has.
+    if (!isUtf8(bytes) || bytes.includes(0)) throw new ProblemFault('encoding', 'Send the body as UTF-8.');
     // A byte order mark is no part of JSON (RFC 8259 §8.1), but some programs write one.
     const start = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
     c.req.bodyCache.text = Promise.resolve(bytes.toString('utf8', start)) as never;
@@ -28,8 +29,7 @@ export function refuseLonger(c: Context, bytesMax: number): void {
   if (Number(c.req.header('content-length') ?? 0) > bytesMax) throw tooLarge(bytesMax);
 }
 
-/** The fault of a body with more than `bytesMax`. */
-export function tooLarge(bytesMax: number): ProblemFault {
+function tooLarge(bytesMax: number): ProblemFault {
   return new ProblemFault('too-large', `A body has at most ${bytesMax} bytes here.`);
 }
 
@@ -38,13 +38,28 @@ async function readBody(c: Context, bytesMax: number): Promise<Buffer> {
   // Node's parser holds a client to the length that it said.
   if (c.req.header('content-length') !== undefined) return Buffer.from(await c.req.raw.arrayBuffer());
   const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of c.req.raw.body ?? []) {
-    length += chunk.byteLength;
-    if (length > bytesMax) throw tooLarge(bytesMax);
-    chunks.push(chunk);
-  }
+  for await (const chunk of bodyChunks(c, bytesMax)) chunks.push(chunk);
   return Buffer.concat(chunks);
+}
+
+/** A body as it comes, at most `bytesMax` of it. A client that goes away is told from what fails here. */
+export async function* bodyChunks(c: Context, bytesMax: number): AsyncGenerator<Uint8Array, void, void> {
+  const reader = c.req.raw.body?.getReader();
+  if (reader === undefined) return;
+  let length = 0;
+  try {
+    for (;;) {
+      const { done, value } = await reader.read().catch((cause: unknown) => {
+        throw new ProblemFault('broken-off', 'The connection was lost before the body was complete.', { cause });
+      });
+      if (done) return;
+      length += value.byteLength;
+      if (length > bytesMax) throw tooLarge(bytesMax);
+      yield value;
+    }
+  } finally {
+    reader.releaseLock();
+  }
 }
 
 /** What is wrong with a body that hono could not parse, by the JSON parser's own words. */

@@ -74,9 +74,9 @@ async function create(run: Run, draft: CampaignDraft, segmentsMax: number): Prom
   const problems = campaignProblems(draft, segmentsMax);
   if (problems.length > 0) throw invalid(problems);
   const created = await createCampaign(run, draft);
-  if (!('unknownLists' in created)) return created;
+  if (created.kind === 'created') return created.campaign;
   const lists = 'lists' in draft.audience ? draft.audience.lists : [];
-  const errors = created.unknownLists.map((list) => ({
+  const errors = created.lists.map((list) => ({
     field: `audience.lists.${lists.indexOf(list)}`,
     message: `there is no list ${list}`,
   }));

@@ -11,6 +11,7 @@ import { Fault } from '../fault.ts';
 /** Kinds of problems: HTTP status, title, and the fault that stands for it inside. */
 export const problemKinds = {
   'malformed-json': { status: 400, code: 'input', title: 'The body is not JSON.' },
+  'broken-off': { status: 400, code: 'input', title: 'The body broke off.' },
   encoding: { status: 400, code: 'input', title: 'The body is not UTF-8.' },
   unauthorised: { status: 401, code: 'unauthorised', title: 'A valid key is needed.' },
   'not-found': { status: 404, code: 'not-found', title: 'There is no such thing.' },

@@ -10,7 +10,7 @@ import { readList } from '../db/lists.ts';
 import type { Run } from '../db/scope.ts';
 import type { Id } from '../handoff.ts';
 import type { TenantEnv } from './authentication.ts';
-import { refuseLonger, tooLarge } from './body.ts';
+import { bodyChunks, refuseLonger } from './body.ts';
 import { type CsvRecord, type CsvRefusal, CsvReader } from './csv.ts';
 import { type Header, type LineError, importColumns, readHeader, readRow } from './import-rows.ts';
 import type { ApiLimits } from './limits.ts';
@@ -89,12 +89,7 @@ function refuseOther(c: Context, limits: ApiLimits): void {
 async function importBody(c: Context, work: Import, limits: ApiLimits): Promise<z.infer<typeof reportSchema>> {
   await work.begin();
   const reader = new CsvReader(limits.importLineBytesMax);
-  let bytes = 0;
-  for await (const chunk of c.req.raw.body ?? []) {
-    bytes += chunk.byteLength;
-    if (bytes > limits.importBytesMax) throw tooLarge(limits.importBytesMax);
-    await work.take(reader.push(chunk));
-  }
+  for await (const chunk of bodyChunks(c, limits.importBytesMax)) await work.take(reader.push(chunk));
   await work.take(reader.end());
   return await work.finish();
 }

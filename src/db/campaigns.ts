@@ -44,18 +44,20 @@ const insertCampaign: Statement = {
     from (select) one left join c on true`,
 };
 
-/** Creates a draft, or says which lists of its audience the organisation does not have. */
-export async function createCampaign(
-  run: Run,
-  draft: CampaignDraft,
-): Promise<CampaignRow | { readonly unknownLists: readonly Id[] }> {
+/** A draft, or the lists of its audience that the organisation does not have. */
+export type CreatedCampaign =
+  | { readonly kind: 'created'; readonly campaign: CampaignRow }
+  | { readonly kind: 'unknown-lists'; readonly lists: readonly Id[] };
+
+/** Creates a draft, unless its audience has lists that do not exist. */
+export async function createCampaign(run: Run, draft: CampaignDraft): Promise<CreatedCampaign> {
   const { name, nature, sender, audience, contents, defaultLanguage, validitySeconds } = draft;
   const lists = 'lists' in audience ? audience.lists : [];
   const texts = [JSON.stringify(audience), JSON.stringify(contents)];
   const values = [name, nature, sender, ...texts, defaultLanguage, validitySeconds, lists];
-  const [row] = await run<CampaignRow & { unknownLists: readonly Id[] | null }>(insertCampaign, values);
-  if (row === undefined || row.unknownLists !== null) return { unknownLists: row?.unknownLists ?? [] };
-  return row;
+  const rows = await run<CampaignRow & { unknownLists: readonly Id[] | null }>(insertCampaign, values);
+  const { unknownLists, ...campaign } = only(rows);
+  return unknownLists === null ? { kind: 'created', campaign } : { kind: 'unknown-lists', lists: unknownLists };
 }
 
 const selectCampaign: Statement = {
@@ -142,11 +144,7 @@ const anyRecipient: Statement = {
 };
 
 /** True when a message can go to somebody of the audience by a carrier that serves one of `prefixes`. */
-export async function hasRecipient(
-  run: Run,
-  audience: Audience,
-  prefixes: readonly string[],
-): Promise<boolean> {
+export async function hasRecipient(run: Run, audience: Audience, prefixes: readonly string[]): Promise<boolean> {
   const lists = 'lists' in audience ? audience.lists : null;
   const [row] = await run<{ any: boolean }>(anyRecipient, [lists, prefixes]);
   return row?.any ?? false;

@@ -98,10 +98,7 @@ function isUnavailable(error: DatabaseError): boolean {
 /** The statement in hand is told of a lost connection too. */
 function ignore(): void {}
 
-async function withClient<Result>(
-  pool: Pool,
-  work: (client: PoolClient) => Promise<Result>,
-): Promise<Result> {
+async function withClient<Result>(pool: Pool, work: (client: PoolClient) => Promise<Result>): Promise<Result> {
   let client: PoolClient | undefined;
   let broken = false;
   try {
@@ -161,8 +158,7 @@ export function scoped(database: Database, scope: Scope): Scoped {
 
 /** Runs statements that need no scope, because they say themselves whom they serve. */
 export function unscoped(database: Database): Run {
-  return (statement, values = []) =>
-    withClient(database.pool, (client) => runPlain(client, statement, values));
+  return (statement, values = []) => withClient(database.pool, (client) => runPlain(client, statement, values));
 }
 
 /** The row of a statement that always gives one. */

@@ -1,0 +1,120 @@
+/** Routes that say where a campaign stands: preview, progress as JSON and as events, report. API process. */
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import { streamSSE } from 'hono/streaming';
+import { previewCampaign } from '../campaign/preview.ts';
+import { audienceSummary } from '../db/audience.ts';
+import { readCampaignProgress, readCarrierProgress, readRefusals } from '../db/campaign-progress.ts';
+import { readCampaign, sampleAudience } from '../db/campaigns.ts';
+import type { TenantEnv } from './authentication.ts';
+import { campaignView } from './campaign-schemas.ts';
+import { CampaignWatches } from './campaign-watch.ts';
+import { follow, News } from './event-stream.ts';
+import type { Parts } from './parts.ts';
+import { notFound, ProblemFault } from './problems.ts';
+import { previewSchema, progressSchema, reportSchema } from './progress-schemas.ts';
+import { idParams, jsonResponse, problemResponses, tenantSecurity } from './schemas.ts';
+
+/** Residents that the preview of a personal text is reckoned from. */
+const sampleResidents = 500;
+
+const common = {
+  method: 'get' as const,
+  tags: ['campaigns'],
+  security: tenantSecurity,
+  request: { params: idParams },
+};
+
+const previewOne = createRoute({
+  ...common,
+  path: '/campaigns/{id}/preview',
+  summary: 'Preview a campaign',
+  description: 'What launching it now would take.',
+  responses: { 200: jsonResponse(previewSchema, 'The preview'), ...problemResponses },
+});
+const progressOne = createRoute({
+  ...common,
+  path: '/campaigns/{id}/progress',
+  summary: 'Read the progress of a campaign',
+  responses: { 200: jsonResponse(progressSchema, 'The progress'), ...problemResponses },
+});
+const eventsOne = createRoute({
+  ...common,
+  path: '/campaigns/{id}/progress/events',
+  summary: 'Follow the progress of a campaign',
+  description:
+    'Server-sent events: `progress` at once and at each change, with a Progress as data; `end` when the campaign is ' +
+    'completed or cancelled. A comment comes every 15 seconds of silence.',
+  responses: {
+    200: { description: 'The events', content: { 'text/event-stream': { schema: z.string() } } },
+    ...problemResponses,
+  },
+});
+const reportOne = createRoute({
+  ...common,
+  path: '/campaigns/{id}/report',
+  summary: 'Read the report of a campaign',
+  responses: { 200: jsonResponse(reportSchema, 'The report, of what is known by now'), ...problemResponses },
+});
+
+/** Routes of a campaign's preview, progress and report. */
+export function progressRoutes(parts: Parts) {
+  const { authentication, database, limits, log } = parts;
+  const middleware = [authentication.tenant];
+  const watches = new CampaignWatches({ feed: parts.progress, clock: parts.clock, log, watchMs: limits.watchMs });
+  const heartbeat = { clock: parts.clock, heartbeatMs: limits.heartbeatMs };
+  let streams = 0;
+  const app = new OpenAPIHono<TenantEnv>();
+  app.openapi({ ...previewOne, middleware }, async (c) => {
+    const { organisation, scoped } = c.var.tenant;
+    const campaign = await readCampaign(scoped.run, c.req.valid('param').id);
+    if (campaign === undefined) throw notFound('campaign');
+    const { audience, contents, defaultLanguage } = campaign;
+    const others = Object.keys(contents).filter((language) => language !== defaultLanguage);
+    const reach = { organisation, audience, languages: [defaultLanguage, ...others], fields: [], routes: parts.routes };
+    const summary = await database.tenant(organisation, ({ client }) => audienceSummary(client, reach));
+    const sample = await sampleAudience(scoped.run, audience, sampleResidents);
+    const preview = previewCampaign(contents, summary.groups, parts.carriers, sample);
+    const { recipients, duplicates, unreachable } = summary;
+    return c.json(previewSchema.parse({ recipients, duplicates, unreachable, ...preview }), 200);
+  });
+  app.openapi({ ...progressOne, middleware }, async (c) => {
+    const progress = await readCampaignProgress(c.var.tenant.scoped.run, c.req.valid('param').id);
+    if (progress === undefined) throw notFound('campaign');
+    return c.json(progress, 200);
+  });
+  app.openapi({ ...eventsOne, middleware }, async (c) => {
+    const { run } = c.var.tenant.scoped;
+    const progress = await readCampaignProgress(run, c.req.valid('param').id);
+    if (progress === undefined) throw notFound('campaign');
+    if (streams >= limits.eventStreamsMax) throw new ProblemFault('busy', 'Too many event streams are open here.');
+    streams += 1;
+    return streamSSE(c, async (stream) => {
+      const news = new News(progress);
+      const leave = watches.watch(run, progress, (moved) => news.put(moved));
+      const stop = () => news.end();
+      parts.stopping.addEventListener('abort', stop);
+      stream.onAbort(stop);
+      try {
+        if (!parts.stopping.aborted) await follow(stream, news, heartbeat);
+      } finally {
+        parts.stopping.removeEventListener('abort', stop);
+        leave();
+        streams -= 1;
+      }
+    });
+  });
+  app.openapi({ ...reportOne, middleware }, async (c) => {
+    const { run } = c.var.tenant.scoped;
+    const { id } = c.req.valid('param');
+    const campaign = await readCampaign(run, id);
+    const progress = await readCampaignProgress(run, id);
+    if (campaign === undefined || progress === undefined) throw notFound('campaign');
+    const refusals = (await readRefusals(run, id)).map((refusal) => ({
+      ...refusal,
+      commandStatus: `0x${(refusal.commandStatus >>> 0).toString(16).padStart(8, '0')}`,
+    }));
+    const carriers = await readCarrierProgress(run, id);
+    return c.json({ campaign: campaignView(campaign), progress, carriers, refusals }, 200);
+  });
+  return app;
+}
