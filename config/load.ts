@@ -25,7 +25,10 @@ export function loadSettings(environment: Environment = process.env): Settings {
   }
   const parsed = settingsSchema.safeParse(raw);
   if (!parsed.success)
-    throw wrong('The environment is wrong', parsed.error.issues.map((i) => `${environmentName(String(i.path[0]))}: ${reasonOf(i)}`));
+    throw wrong(
+      'The environment is wrong',
+      parsed.error.issues.map((i) => `${environmentName(String(i.path[0]))}: ${reasonOf(i)}`),
+    );
   const relations = settingsRelations(parsed.data);
   if (relations.length > 0) throw wrong('The environment contradicts itself', relations);
   return Object.freeze(parsed.data);
@@ -38,7 +41,10 @@ export function loadSettings(environment: Environment = process.env): Settings {
 export function loadCarriers(path: string, environment: Environment = process.env): readonly Carrier[] {
   const parsed = carriersFileSchema.safeParse(readJson(path));
   if (!parsed.success)
-    throw wrong(`The carriers file ${path} is wrong`, parsed.error.issues.map((i) => `${pathOf(i.path)}: ${reasonOf(i)}`));
+    throw wrong(
+      `The carriers file ${path} is wrong`,
+      parsed.error.issues.map((i) => `${pathOf(i.path)}: ${reasonOf(i)}`),
+    );
   const { carriers } = parsed.data;
   const problems = carrierRelations(carriers);
   carriers.forEach((carrier, index) => {
@@ -46,7 +52,8 @@ export function loadCarriers(path: string, environment: Environment = process.en
     const at = `carriers[${index}].passwordEnv`;
     if (password === undefined) problems.push(`${at}: the environment has no ${carrier.passwordEnv}`);
     // SMPP 3.4 §4.1.1: password is a C-octet string of at most nine octets with its NUL.
-    else if (!/^[\x20-\x7e]{0,8}$/.test(password)) problems.push(`${at}: ${carrier.passwordEnv} must be at most 8 printable ASCII characters`);
+    else if (!/^[\x20-\x7e]{0,8}$/.test(password))
+      problems.push(`${at}: ${carrier.passwordEnv} must be at most 8 printable ASCII characters`);
   });
   if (problems.length > 0) throw wrong(`The carriers file ${path} is wrong`, problems);
   return carriers.map((carrier) => Object.freeze({ ...carrier, password: environment[carrier.passwordEnv] as string }));
@@ -62,18 +69,16 @@ function readJson(path: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    // JSON.parse quotes the file in its message; the place is enough.
-    throw new Fault('config', `The carriers file ${path} is not JSON`, { details: [placeOf(cause)] });
+    const reason = cause instanceof Error ? cause.message : 'it cannot be parsed';
+    throw wrong(`The carriers file ${path} is not JSON`, [reason]);
   }
 }
 
-function placeOf(error: unknown): string {
-  const position = error instanceof Error ? /position \d+( \(line \d+ column \d+\))?/.exec(error.message) : null;
-  return position === null ? 'it ends too early' : `at ${position[0]}`;
-}
-
 function pathOf(path: readonly PropertyKey[]): string {
-  return path.map((part, i) => (typeof part === 'number' ? `[${part}]` : `${i > 0 ? '.' : ''}${String(part)}`)).join('') || 'the file';
+  return (
+    path.map((part, i) => (typeof part === 'number' ? `[${part}]` : `${i > 0 ? '.' : ''}${String(part)}`)).join('') ||
+    'the file'
+  );
 }
 
 function reasonOf(issue: z.core.$ZodIssue): string {

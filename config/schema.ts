@@ -9,52 +9,112 @@ const port = count(0, 65535);
 
 /** Settings by name. The environment variable is `TOCSIN_` and the name in upper snake case, unless noted. */
 export const settingsSchema = z.object({
-  databaseUrl: z.url({ protocol: /^postgres(ql)?$/ }).optional().describe('PostgreSQL of this process; embedded when absent. Environment: `DATABASE_URL`.'),
-  redisUrl: z.url({ protocol: /^rediss?$/ }).optional().describe('Redis or Valkey, 7.0 or later; embedded when absent. Environment: `REDIS_URL`.'),
-  port: port.default(8080).describe('Port of the API. Environment: `PORT`.'),
+  databaseUrl: z
+    .url({ protocol: /^postgres(ql)?$/ })
+    .optional()
+    .describe('PostgreSQL of this process; embedded when absent.'),
+  redisUrl: z
+    .url({ protocol: /^rediss?$/ })
+    .optional()
+    .describe('Redis or Valkey, 7.0 or later; embedded when absent.'),
+  port: port.default(8080).describe('Port of the API.'),
   host: z.string().default('127.0.0.1').describe('Address on which API and health listen.'),
   healthPort: port.default(0).describe('Port of /healthz, /readyz and /metrics of this process; 0 takes a free one.'),
   home: z.string().default('.tocsin').describe('Folder of all embedded state.'),
   carriers: z.string().optional().describe('Path of the carriers file.'),
-  platformKey: z.string().min(24).optional().describe('Key that may create organisations and their API keys; made at first start when embedded.'),
-  logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info').describe('Lowest level of log lines that is written.'),
+  platformKey: z
+    .string()
+    .min(24)
+    .optional()
+    .describe('Key that may create organisations and their API keys; made at first start when embedded.'),
+  logLevel: z
+    .enum(['debug', 'info', 'warn', 'error', 'silent'])
+    .default('info')
+    .describe('Lowest level of log lines that is written.'),
 
   databasePoolMax: count(1, 200).default(10).describe('Connections to PostgreSQL per process.'),
   statementTimeoutMs: count(100, 600_000).default(60_000).describe('Longest statement of the API and planner.'),
-  bodyBytesMax: count(1024, 64 * 1024 * 1024).default(1024 * 1024).describe('Largest JSON body of a request.'),
-  importBytesMax: count(1024, 8 * 1024 ** 3).default(1024 ** 3).describe('Largest CSV upload.'),
+  bodyBytesMax: count(1024, 64 * 1024 * 1024)
+    .default(1024 * 1024)
+    .describe('Largest JSON body of a request.'),
+  importBytesMax: count(1024, 8 * 1024 ** 3)
+    .default(1024 ** 3)
+    .describe('Largest CSV upload.'),
 
   campaignsAtOnceMax: count(1, 1000).default(8).describe('Campaigns that a planner plans at the same time.'),
   batchRecipientsMax: count(1, 2000).default(500).describe('Most recipients in a batch.'),
-  batchSecondsMax: z.coerce.number().min(0.05).max(60).default(1).describe('Longest time in which one slot sends a batch; slow carriers get smaller batches.'),
-  waitingBytesMax: count(1024 * 1024, 2 ** 46).default(256 * 1024 * 1024).describe('Packed recipients that may wait in Redis per carrier; above it information stays in PostgreSQL.'),
-  receiptWaitSeconds: count(1, 30 * 86_400).default(72 * 3600).describe('How long a campaign stays open for receipts that do not come.'),
+  batchSecondsMax: z.coerce
+    .number()
+    .min(0.05)
+    .max(60)
+    .default(1)
+    .describe('Longest time in which one slot sends a batch; slow carriers get smaller batches.'),
+  waitingBytesMax: count(1024 * 1024, 2 ** 46)
+    .default(256 * 1024 * 1024)
+    .describe('Packed recipients that may wait in Redis per carrier; above it information stays in PostgreSQL.'),
+  receiptWaitSeconds: count(1, 30 * 86_400)
+    .default(72 * 3600)
+    .describe('How long a campaign stays open for receipts that do not come.'),
 
-  workerName: z.string().regex(/^[\w.-]{1,64}$/).optional().describe('Name of this worker; host name and process id when absent.'),
+  workerName: z
+    .string()
+    .regex(/^[\w.-]{1,64}$/)
+    .optional()
+    .describe('Name of this worker; host name and process id when absent.'),
   encodeThreads: count(0, 64).default(1).describe('Piscina threads of a worker; 0 encodes on the main thread.'),
-  encodeInPlaceBelow: count(0, 10_000).default(16).describe('Batches of fewer recipients are encoded on the main thread.'),
-  batchesAheadMax: count(1, 5_000).default(64).describe('Batches that a worker holds per carrier before they are written.'),
-  secondsAheadMax: z.coerce.number().min(0.01).max(60).default(0.5).describe('Seconds of sending that a worker holds ahead per carrier.'),
-  reservationSegments: count(1, 10_000).default(25).describe('Segments that are reserved in Redis at once before they are written.'),
-  batchLeaseMs: count(500, 600_000).default(10_000).describe('A batch of a worker that does not renew for this long is taken over.'),
-  slotLeaseMs: count(500, 600_000).default(6_000).describe('A slot of a worker that does not renew for this long is taken over.'),
+  encodeInPlaceBelow: count(0, 10_000)
+    .default(16)
+    .describe('Batches of fewer recipients are encoded on the main thread.'),
+  batchesAheadMax: count(1, 5_000)
+    .default(64)
+    .describe('Batches that a worker holds per carrier before they are written.'),
+  secondsAheadMax: z.coerce
+    .number()
+    .min(0.01)
+    .max(60)
+    .default(0.5)
+    .describe('Seconds of sending that a worker holds ahead per carrier.'),
+  reservationSegments: count(1, 10_000)
+    .default(25)
+    .describe('Segments that are reserved in Redis at once before they are written.'),
+  batchLeaseMs: count(500, 600_000)
+    .default(10_000)
+    .describe('A batch of a worker that does not renew for this long is taken over.'),
+  slotLeaseMs: count(500, 600_000)
+    .default(6_000)
+    .describe('A slot of a worker that does not renew for this long is taken over.'),
   outcomeFlushMs: count(1, 10_000).default(50).describe('Longest time before answers are in Redis.'),
-  alertWindowShare: z.coerce.number().min(0).max(0.9).default(0.1).describe('Share of each window that is kept for alerts.'),
+  alertWindowShare: z.coerce
+    .number()
+    .min(0)
+    .max(0.9)
+    .default(0.1)
+    .describe('Share of each window that is kept for alerts.'),
   retryMax: count(0, 100).default(3).describe('Times that a segment is tried again after an answer that asks for it.'),
   retryDelayMs: count(1, 3_600_000).default(2_000).describe('Pause before the first of these tries; it doubles.'),
-  drainMs: count(100, 600_000).default(10_000).describe('Time that a process may take to finish what it holds after SIGTERM.'),
+  drainMs: count(100, 600_000)
+    .default(10_000)
+    .describe('Time that a process may take to finish what it holds after SIGTERM.'),
   graceMs: count(200, 900_000).default(15_000).describe('Time after SIGTERM at which the process ends in any case.'),
 
-  recorderRowsMax: count(100, 1_000_000).default(50_000).describe('Most rows that the recorder writes in one transaction.'),
+  recorderRowsMax: count(100, 1_000_000)
+    .default(50_000)
+    .describe('Most rows that the recorder writes in one transaction.'),
   recorderFlushMs: count(1, 10_000).default(100).describe('Pause of the recorder between looks at a quiet stream.'),
-  recorderLeaseMs: count(1000, 600_000).default(10_000).describe('A stream of a recorder that does not renew for this long is taken over.'),
+  recorderLeaseMs: count(1000, 600_000)
+    .default(10_000)
+    .describe('A stream of a recorder that does not renew for this long is taken over.'),
 });
 
 /** Settings of a process, frozen. */
 export type Settings = Readonly<z.infer<typeof settingsSchema>>;
 
 /** Environment variables that do not follow the rule. */
-const namedByCustom: Readonly<Record<string, string>> = { databaseUrl: 'DATABASE_URL', redisUrl: 'REDIS_URL', port: 'PORT' };
+const namedByCustom: Readonly<Record<string, string>> = {
+  databaseUrl: 'DATABASE_URL',
+  redisUrl: 'REDIS_URL',
+  port: 'PORT',
+};
 
 /** Name of the environment variable of a setting. */
 export function environmentName(setting: string): string {

@@ -1,0 +1,117 @@
+/** Settings and the carriers file: defaults, faults by name and path, and what must never be printed. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { loadCarriers, loadSettings } from '../../config/load.ts';
+import { withTables } from '../../config/tables.ts';
+import { Fault } from '../../src/fault.ts';
+import { temporaryFolder } from '../support/folder.ts';
+
+function faultOf(action: () => unknown): Fault {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof Fault) return error;
+    throw error;
+  }
+  throw new Error('no fault');
+}
+
+function carriersFile(content: unknown): string {
+  const path = join(temporaryFolder(), 'carriers.json');
+  writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content));
+  return path;
+}
+
+const good = {
+  name: 'north',
+  host: 'smsc.example',
+  port: 2775,
+  systemId: 'tocsin',
+  passwordEnv: 'NORTH_PASSWORD',
+  binds: 2,
+  ratePerSecond: 100,
+  prefixes: ['33'],
+};
+
+test('settings - an empty environment gives the defaults', () => {
+  expect(loadSettings({})).toMatchObject({ port: 8080, batchRecipientsMax: 500, encodeThreads: 1 });
+});
+
+test('settings - every wrong variable is named, and no value is printed', () => {
+  const { message, details } = faultOf(() =>
+    loadSettings({ PORT: 'eighty', TOCSIN_DRAIN_MS: '-1', TOCSIN_PLATFORM_KEY: 'hunter2', REDIS_URL: 'http://x' }),
+  );
+  expect(details.map((line) => line.split(':')[0])).toEqual([
+    'REDIS_URL',
+    'PORT',
+    'TOCSIN_PLATFORM_KEY',
+    'TOCSIN_DRAIN_MS',
+  ]);
+  expect(message).not.toContain('hunter2');
+});
+
+test('settings - values that contradict each other are refused', () => {
+  const { details } = faultOf(() => loadSettings({ TOCSIN_DRAIN_MS: '20000', TOCSIN_GRACE_MS: '10000' }));
+  expect(details).toEqual(['drainMs (20000) must be less than graceMs (10000)']);
+});
+
+test('carriers - a good file is read with its passwords and defaults', () => {
+  const [carrier] = loadCarriers(carriersFile({ carriers: [good] }), { NORTH_PASSWORD: 'secret' });
+  expect(carrier).toMatchObject({ name: 'north', password: 'secret', window: 10, bindType: 'transceiver' });
+});
+
+test('carriers - every fault of the file is listed by its path', () => {
+  const { details } = faultOf(() =>
+    loadCarriers(
+      carriersFile({
+        carriers: [
+          { ...good, port: 0, prefixes: [] },
+          { ...good, name: 'North!', longMessages: 'pigeon', surprise: 1 },
+        ],
+      }),
+      {},
+    ),
+  );
+  const paths = details.map((line) => line.split(': ')[0]);
+  expect(paths).toEqual([
+    'carriers[0].port',
+    'carriers[0].prefixes',
+    'carriers[1].name',
+    'carriers[1].longMessages',
+    'carriers[1]',
+  ]);
+});
+
+test('carriers - a missing or too long password and a name used twice are told without the password', () => {
+  const { message, details } = faultOf(() =>
+    loadCarriers(carriersFile({ carriers: [good, { ...good, passwordEnv: 'OTHER' }] }), { OTHER: 'much-too-long' }),
+  );
+  expect(details.map((line) => line.split(': ')[0])).toEqual([
+    'carriers[1].name',
+    'carriers[0].passwordEnv',
+    'carriers[1].passwordEnv',
+  ]);
+  expect(message).not.toContain('much-too-long');
+});
+
+test('carriers - a window that cannot carry the rate is refused', () => {
+  const file = carriersFile({ carriers: [{ ...good, ratePerSecond: 1000, window: 5, roundTripMs: 100 }] });
+  const { details } = faultOf(() => loadCarriers(file, { NORTH_PASSWORD: 'x' }));
+  expect(details[0]).toContain('carriers[0].window: 5 cannot carry the rate');
+});
+
+test('carriers - a file that is no JSON is told with what stands there', () => {
+  const { details } = faultOf(() => loadCarriers(carriersFile('{"carriers": [\n  oops'), {}));
+  expect(details[0]).toContain('oops');
+});
+
+test('carriers - the example file is right', () => {
+  const carriers = loadCarriers('config/carriers.example.json', { NORTH_PASSWORD: 'a', SOUTH_PASSWORD: 'b' });
+  expect(carriers.map(({ name }) => name)).toEqual(['north', 'south']);
+});
+
+test('readme - its tables say what the schemas say', () => {
+  const readme = readFileSync('README.md', 'utf8');
+  expect(withTables(readme)).toBe(readme);
+});
