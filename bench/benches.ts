@@ -1,0 +1,9 @@
+/** Every bench by name; the order is the one of `all`. Each is loaded when it is asked for. */
+import type { AnyBench } from './harness.ts';
+
+/** Loads a bench. */
+export const benches: Readonly<Record<string, () => Promise<AnyBench>>> = {
+  millions: async () => (await import('./millions.ts')).millions,
+  scale: async () => (await import('./scale.ts')).scale,
+  start: async () => (await import('./start.ts')).start,
+};
