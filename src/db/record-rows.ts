@@ -28,13 +28,6 @@ export class RecordRows {
     this.#carrier = readyText(carrier);
   }
 
-  /** Rows in hand. */
-  get rows(): number {
-    let rows = 0;
-    for (const copy of [...this.#submissions.values(), ...this.#receipts.values()]) rows += copy.rows;
-    return rows;
-  }
-
   /** One outcome of `recipients` ordinals; its message id is Latin-1 `bytes[idStart, idEnd)`. */
   submission(
     batch: OutcomeHeader,
@@ -90,10 +83,14 @@ export class RecordRows {
     copy.latin1(bytes, errorStart, errorEnd);
   }
 
-  /** Copies all rows, in the client's transaction. */
-  async send(client: ClientBase): Promise<void> {
-    for (const [table, copy] of this.#submissions) await copy.send(client, table, submissionColumns);
-    for (const [table, copy] of this.#receipts) await copy.send(client, table, receiptColumns);
+  /** Copies the outcomes, in the client's transaction; returns how many. */
+  sendSubmissions(client: ClientBase): Promise<number> {
+    return send(client, this.#submissions, submissionColumns);
+  }
+
+  /** Copies the receipts, in the client's transaction; returns how many. */
+  sendReceipts(client: ClientBase): Promise<number> {
+    return send(client, this.#receipts, receiptColumns);
   }
 
   /** Empties it for the next flush; keeps its memory for the partitions that were in use. */
@@ -128,4 +125,13 @@ function tableOf(tables: Map<string, CopyRows>, table: string): CopyRows {
     tables.set(table, copy);
   }
   return copy;
+}
+
+async function send(client: ClientBase, tables: ReadonlyMap<string, CopyRows>, columns: string): Promise<number> {
+  let rows = 0;
+  for (const [table, copy] of tables) {
+    await copy.send(client, table, columns);
+    rows += copy.rows;
+  }
+  return rows;
 }

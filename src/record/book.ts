@@ -103,24 +103,22 @@ export class CarrierBook {
     const late = this.#placeReceipts(flush.receipts);
     const done = await database.service(async ({ client }) => {
       await advance(client, this.#lease, flush.through, flush.leaseMs);
-      const waiting = arrived.length === 0 ? [] : await takeOrphans(client, carrier, arrived);
-      const { matches, orphans } = await this.#match(client, waiting, late, flush.nowMs);
-      await this.#load(client, [
-        ...batches,
-        ...this.#places.map((place) => place?.state),
-        ...matches.map((m) => m.state),
-      ]);
+      await this.#load(client, batches);
       flush.outcomes.forEach((entry, at) => this.#applyOutcomes(entry, batches[at] as BatchState));
+      // Before receipts are matched, so that PostgreSQL knows whatever is no longer among the recent ids.
+      const rows = await this.#rows.sendSubmissions(client);
+      const waiting = arrived.length === 0 ? [] : await takeOrphans(client, carrier, arrived);
+      const { matches, orphans } = await this.#match(client, [...waiting, ...late], flush.nowMs);
+      await this.#load(client, [...this.#places.map((place) => place?.state), ...matches.map((match) => match.state)]);
       this.#applyReceipts(flush.receipts);
       for (const match of matches) this.#applyMatch(match);
-      const rows = this.#rows.rows;
-      await this.#rows.send(client);
+      const receiptRows = await this.#rows.sendReceipts(client);
       await addOrphans(client, carrier, orphans);
       await addInbound(client, carrier, inboundOf(flush.receipts));
       const { batches: changed, deltas } = this.#states.changes();
       await writeStates(client, carrier, changed.flatMap(rowsToWrite));
       await addProgress(client, carrier, deltas.map(progressDelta));
-      return { rows, orphans, campaigns: deltas.map((delta) => delta.campaign) };
+      return { rows: rows + receiptRows, orphans, campaigns: deltas.map((delta) => delta.campaign) };
     });
     this.#states.clean();
     this.#rows.clear();
@@ -172,32 +170,31 @@ export class CarrierBook {
     return { state: this.#states.keep(found.state), index: found.index, segment: found.segment };
   }
 
-  /** Finds the messages of `waiting` orphans, whose submissions are in this flush, and of `late` receipts. */
+  /** Finds the messages of receipts: among the recent ids, else in PostgreSQL; the others are orphans. */
   async #match(
     client: ClientBase,
-    waiting: readonly OrphanReceipt[],
-    late: readonly OrphanReceipt[],
+    receipts: readonly OrphanReceipt[],
     nowMs: number,
   ): Promise<{ readonly matches: readonly Match[]; readonly orphans: readonly OrphanReceipt[] }> {
     const matches: Match[] = [];
-    const orphans: OrphanReceipt[] = [];
-    for (const receipt of waiting) {
+    const late: OrphanReceipt[] = [];
+    for (const receipt of receipts) {
       const id = Buffer.from(receipt.messageId, 'latin1');
       const place = this.#find(id, 0, id.length);
-      if (place === undefined) orphans.push(receipt);
+      if (place === undefined) late.push(receipt);
       else matches.push({ ...place, receipt });
     }
-    if (late.length > 0) {
-      const ids = [...new Set(late.map((receipt) => receipt.messageId))];
-      const since = idAtMs(nowMs - this.#limits.receiptAgeMsMax);
-      const places = await findSubmissions(client, this.#lease.carrier, ids, since);
-      for (const receipt of late) {
-        const place = places.get(receipt.messageId);
-        if (place === undefined) orphans.push(receipt);
-        else {
-          const index = place.ordinal - place.firstOrdinal;
-          matches.push({ state: this.#states.get(place), index, segment: place.segment, receipt });
-        }
+    if (late.length === 0) return { matches, orphans: [] };
+    const ids = [...new Set(late.map((receipt) => receipt.messageId))];
+    const since = idAtMs(nowMs - this.#limits.receiptAgeMsMax);
+    const places = await findSubmissions(client, this.#lease.carrier, ids, since);
+    const orphans: OrphanReceipt[] = [];
+    for (const receipt of late) {
+      const place = places.get(receipt.messageId);
+      if (place === undefined) orphans.push(receipt);
+      else {
+        const index = place.ordinal - place.firstOrdinal;
+        matches.push({ state: this.#states.get(place), index, segment: place.segment, receipt });
       }
     }
     return { matches, orphans };

@@ -66,10 +66,9 @@ export class Reader {
     return { outcomes, receipts, through: this.#next };
   }
 
-  /** The entries that `next` returned are committed: removes them from Redis and goes on behind them. */
-  async done(): Promise<void> {
+  /** The entries that `next` returned are committed: goes on behind them. */
+  done(): void {
     this.#offsets = this.#next;
-    await this.#source.trim(this.#carrier, this.#offsets);
   }
 }
 

@@ -9,7 +9,7 @@ import type { Database } from '../db/client.ts';
 import { readProgress } from '../db/progress.ts';
 import { advance, orphanIds, type RecorderLease, releaseCarrier, takeCarrier } from '../db/record.ts';
 import { isFault } from '../fault.ts';
-import type { PublishProgress, RecordSource } from '../handoff.ts';
+import type { PublishProgress, RecordOffsets, RecordSource } from '../handoff.ts';
 import type { Service } from '../service.ts';
 import type { Log } from '../telemetry.ts';
 import { type BookLimits, CarrierBook, type Flushed } from './book.ts';
@@ -138,10 +138,20 @@ export class Recorder implements Service {
         continue;
       }
       const flushed = await book.write(database, { ...entries, nowMs: clock.nowMs(), leaseMs: limits.leaseMs });
-      await reader.done();
+      reader.done();
       onFlushed();
       this.#options.onFlush?.(lease.carrier, flushed, clock.monotonicMs() - renewedMs);
       await this.#tell(flushed);
+      await this.#trim(lease.carrier, reader.offsets);
+    }
+  }
+
+  /** What stays in Redis is behind the offset, and goes with the next trim. */
+  async #trim(carrier: string, through: RecordOffsets): Promise<void> {
+    try {
+      await this.#options.source.trim(carrier, through);
+    } catch (error) {
+      this.#options.log.warn('recorder.trim.failed', { carrier }, error);
     }
   }
 
