@@ -11,6 +11,8 @@ import type { Metrics } from '../src/telemetry.ts';
 /** Parts that are not ready, by name, with the reason; empty when all are. */
 export type Unready = () => Readonly<Record<string, string>>;
 
+type Answer = [status: number, type: string, body: string];
+
 /** Serves health on `host:port`; port 0 takes a free one. */
 export class Health implements Service {
   readonly name = 'health';
@@ -35,9 +37,9 @@ export class Health implements Service {
   /** Begins to listen. */
   async start(): Promise<void> {
     const server = createServer((request, response) => {
-      void this.#answer(request.url ?? '').then(([status, type, body]) => {
-        response.writeHead(status, { 'content-type': type }).end(body);
-      });
+      void this.#answer(request.url ?? '')
+        .catch((): Answer => [500, 'text/plain', 'the metrics cannot be read'])
+        .then(([status, type, body]) => response.writeHead(status, { 'content-type': type }).end(body));
     });
     await new Promise<void>((resolve, reject) => {
       server.once('error', (cause) => {
@@ -57,7 +59,7 @@ export class Health implements Service {
     await new Promise<void>((resolve) => server.close(() => resolve()));
   }
 
-  async #answer(url: string): Promise<[status: number, type: string, body: string]> {
+  async #answer(url: string): Promise<Answer> {
     switch (url.split('?')[0]) {
       case '/healthz':
         return [200, 'application/json', '{"status":"ok"}'];

@@ -38,7 +38,12 @@ export function startThreads({ threads, inPlaceBelow }: ThreadOptions): Threads 
       if (task.recipients < inPlaceBelow) return inPlace(task);
       // A copy of its own: what came from Redis is a piece of a larger buffer, all of which would be cloned.
       const packed = new Uint8Array(task.packed);
-      return readFrames((await pool.run({ ...task, packed }, { transferList: [packed.buffer] })) as ArrayBuffer);
+      try {
+        return readFrames((await pool.run({ ...task, packed }, { transferList: [packed.buffer] })) as ArrayBuffer);
+      } catch {
+        // A thread that ended is not the batch's fault. If the batch is at fault after all, it fails here as well.
+        return inPlace(task);
+      }
     },
     close: () => pool.close(),
   };
