@@ -49,6 +49,15 @@ class Line {
   }
 
   connect(): void {
+    try {
+      this.#open();
+    } catch (cause) {
+      // The certificate file of the authority cannot be read at the moment; that is no reason to end the process.
+      this.#onClosed('socket-closed', undefined, cause);
+    }
+  }
+
+  #open(): void {
     const { settings, handlers, clock, log } = this.#owner;
     const link: Link = new Link(
       { ...settings, bindType: this.#bindType },
@@ -62,7 +71,7 @@ class Line {
         lost: (ticket) => handlers.lost(ticket),
         delivered: (sequence, buffer, start, end) => handlers.delivered(answer, sequence, buffer, start, end),
         ready: () => handlers.ready(),
-        closed: (reason, refusedStatus) => this.#onClosed(reason, refusedStatus),
+        closed: (reason, refusedStatus, cause) => this.#onClosed(reason, refusedStatus, cause),
       },
       clock,
     );
@@ -83,11 +92,13 @@ class Line {
     this.link?.destroy();
   }
 
-  #onClosed(reason: CloseReason, refusedStatus: number | undefined): void {
+  #onClosed(reason: CloseReason, refusedStatus: number | undefined, cause: unknown): void {
     this.link = undefined;
     const { settings, clock, log, random } = this.#owner;
     const status = refusedStatus === undefined ? undefined : statusOf(refusedStatus);
-    log.info('bind.closed', { bindType: this.#bindType, reason, commandStatus: status?.name });
+    const fields = { bindType: this.#bindType, reason, commandStatus: status?.name };
+    if (cause === undefined) log.info('bind.closed', fields);
+    else log.warn('bind.closed', fields, cause);
     if (this.isStopping) {
       this.#owner.lineEnded();
       return;
@@ -139,7 +150,7 @@ export class Bind {
     return this.#lines[0]?.link?.inFlight ?? 0;
   }
 
-  /** True while messages can be submitted. */
+  /** True while messages can be submitted, were there room. */
   get isBound(): boolean {
     return this.#lines[0]?.link?.isBound === true;
   }
@@ -150,9 +161,12 @@ export class Bind {
     this.#lines[0]?.link?.submit(run);
   }
 
-  /** Breaks the connection that submits, to bind anew: the carrier says that it is of no use as it stands. */
+  /**
+   * Submits nothing more on the present connection, waits for the answers that are due, and binds anew: the carrier
+   * says that it is of no use as it stands.
+   */
   rebind(): void {
-    this.#lines[0]?.link?.destroy();
+    this.#lines[0]?.link?.drain();
   }
 
   /** Submits nothing new, waits for answers, unbinds; resolves when closed. Call `abandon` when it takes too long. */

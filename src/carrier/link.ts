@@ -5,10 +5,11 @@
  * ends in `answered` or `lost`.
  */
 import { readFileSync } from 'node:fs';
-import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { Clock } from '../clock.ts';
 import { commandId } from '../smpp/command.ts';
+import { commandStatus } from '../smpp/command-status.ts';
 import { deliverRespBytes, writeDeliverResp } from '../smpp/deliver.ts';
 import { Framer } from '../smpp/framing.ts';
 import { type BindType, encodeBind, encodeHeaderOnly, readHeader } from '../smpp/pdu.ts';
@@ -60,8 +61,8 @@ export type LinkHandlers = {
   delivered(sequence: number, buffer: Buffer, start: number, end: number): void;
   /** A chunk was handled, or the socket takes bytes again: there may be room. */
   ready(): void;
-  /** The end. `refusedStatus`: the command_status that refused the bind. */
-  closed(reason: CloseReason, refusedStatus: number | undefined): void;
+  /** The end. `refusedStatus`: the command_status that refused the bind; `cause`: what the socket failed with. */
+  closed(reason: CloseReason, refusedStatus: number | undefined, cause: Error | undefined): void;
 };
 
 /** Longest PDU that is believed: message_payload may have 64 KiB. */
@@ -81,13 +82,15 @@ export class Link {
   readonly #socket: Socket;
   #state: SessionState;
   #refusedStatus: number | undefined;
+  #cause: Error | undefined;
+  #framesInChunk = 0;
   #answeredInChunk = 0;
   #isDraining = false;
   #isCorked = false;
   #isClosed = false;
   #cancelTick: () => void = () => undefined;
 
-  /** Begins to connect. */
+  /** Begins to connect. Throws when the certificate of the authority cannot be read. */
   constructor(settings: LinkSettings, handlers: LinkHandlers, clock: Clock) {
     this.#settings = settings;
     this.#handlers = handlers;
@@ -110,7 +113,7 @@ export class Link {
 
   /** Requests that may be opened now; 0 while not bound, draining, or while the socket is full. */
   get room(): number {
-    if (this.#state.phase !== 'bound' || this.#isDraining || this.#socket.writableLength > unsentBytesMax) return 0;
+    if (!this.isBound || this.#socket.writableLength > unsentBytesMax) return 0;
     return this.#window.free;
   }
 
@@ -119,9 +122,9 @@ export class Link {
     return this.#window.used;
   }
 
-  /** True from the bind's answer until the end. */
+  /** True from the bind's answer until it drains or ends. */
   get isBound(): boolean {
-    return this.#state.phase === 'bound';
+    return this.#state.phase === 'bound' && !this.#isDraining;
   }
 
   /** Writes a run; it must fit `room`. */
@@ -150,9 +153,10 @@ export class Link {
     if (this.#window.used === 0) this.#event({ kind: 'drain' });
   }
 
-  /** Closes at once; what is open is lost. */
+  /** Closes at once; what is open is lost, and what waits in the socket is not written any more. */
   destroy(): void {
     this.#close('socket-closed');
+    this.#socket.destroy();
   }
 
   #open(): Socket {
@@ -165,7 +169,7 @@ export class Link {
         : connectTls(
             {
               ...options,
-              servername: tls.serverName ?? host,
+              ...serverNameOf(tls.serverName ?? host),
               ...(tls.caFile === undefined ? {} : { ca: readFileSync(tls.caFile) }),
             },
             onConnect,
@@ -174,7 +178,9 @@ export class Link {
     socket.on('data', (chunk: Buffer) => this.#onData(chunk));
     socket.on('drain', () => this.#handlers.ready());
     // 'close' follows every error, and the session needs no more than that.
-    socket.on('error', () => undefined);
+    socket.on('error', (cause: Error) => {
+      this.#cause = cause;
+    });
     socket.on('close', () => this.#event({ kind: 'socket-closed' }));
     return socket;
   }
@@ -182,10 +188,12 @@ export class Link {
   #onData(chunk: Buffer): void {
     if (this.#isClosed) return;
     this.#answeredInChunk = 0;
+    this.#framesInChunk = 0;
     const lost = this.#framer.push(chunk, this);
     if (this.#isClosed) return;
     if (this.#answeredInChunk > 0) this.#event({ kind: 'answered', stillOpen: this.#window.used > 0 });
-    else this.#event({ kind: 'heard' });
+    // Only whole PDUs are signs of life: a peer that never ends one answers nothing either.
+    else if (this.#framesInChunk > 0) this.#event({ kind: 'heard' });
     if (lost !== undefined) this.#event({ kind: 'stream-lost' });
     else if (this.#isDraining && this.#window.used === 0) this.#event({ kind: 'drain' });
     if (!this.#isClosed) this.#handlers.ready();
@@ -194,13 +202,15 @@ export class Link {
   /** One PDU, from the framer. */
   frame(buffer: Buffer, start: number, end: number): void {
     if (this.#isClosed) return;
+    this.#framesInChunk++;
     const { commandId: command, status, sequence } = readHeader(buffer, start);
     if (command === commandId.submit_sm_resp) {
       this.#settle(sequence, status, readSubmitResp(buffer, start, end));
     } else if (command === commandId.deliver_sm && this.#state.phase === 'bound') {
       this.#handlers.delivered(sequence, buffer, start, end);
     } else {
-      if (command === commandId.generic_nack) this.#settle(sequence, status, '');
+      // A generic_nack refuses even when it forgets to say why.
+      if (command === commandId.generic_nack) this.#settle(sequence, status || commandStatus.ESME_RSYSERR, '');
       this.#event({ kind: 'pdu', commandId: command, status, sequence });
     }
   }
@@ -276,7 +286,10 @@ export class Link {
     this.#event({ kind: 'tick' }, nowMs);
     if (this.#isClosed) return;
     this.#window.expire(nowMs - this.#settings.responseMs, (ticket) => this.#handlers.lost(ticket));
-    if (this.#window.used < usedBefore) this.#handlers.ready();
+    if (this.#window.used < usedBefore) {
+      this.#event({ kind: 'gave-up', oldestMs: this.#window.oldestMs() }, nowMs);
+      this.#handlers.ready();
+    }
     if (this.#isDraining && this.#window.used === 0) this.#event({ kind: 'drain' });
     this.#armTick();
   }
@@ -290,6 +303,11 @@ export class Link {
     this.#socket.destroySoon();
     this.#clock.after(tickMsMax, () => this.#socket.destroy());
     this.#window.drain((ticket) => this.#handlers.lost(ticket));
-    this.#handlers.closed(reason, this.#refusedStatus);
+    this.#handlers.closed(reason, this.#refusedStatus, this.#cause);
   }
+}
+
+/** RFC 6066 §3 has no addresses in server_name; without one the certificate is checked against the host. */
+function serverNameOf(name: string): { servername?: string } {
+  return isIP(name) === 0 ? { servername: name } : {};
 }

@@ -19,6 +19,7 @@ import {
   assertLinkLimits,
   type DeadReason,
   enquired,
+  gaveUp,
   heard,
   type LinkLimits,
   type LinkTimers,
@@ -78,6 +79,8 @@ export type SessionEvent =
   | { readonly kind: 'answered'; readonly stillOpen: boolean }
   /** Requests of the window were written; once per write is enough. */
   | { readonly kind: 'requested' }
+  /** Requests of the window waited too long; `oldestMs`: when the oldest that still waits was written. */
+  | { readonly kind: 'gave-up'; readonly oldestMs: number | undefined }
   /** Time passed. */
   | { readonly kind: 'tick' }
   /** End in good order. Ask when the window is empty: a carrier answers nothing after an unbind. */
@@ -133,6 +136,8 @@ export function step(state: SessionState, event: SessionEvent, nowMs: number): S
       return withTimers(state, (timers) => answered(timers, nowMs, event.stillOpen));
     case 'requested':
       return withTimers(state, (timers) => requested(timers, nowMs));
+    case 'gave-up':
+      return withTimers(state, (timers) => gaveUp(timers, event.oldestMs));
     case 'tick':
       return onTick(state, nowMs);
     case 'drain':

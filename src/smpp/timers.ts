@@ -77,6 +77,16 @@ export function answered(timers: LinkTimers, nowMs: number, stillOpen: boolean):
   };
 }
 
+/**
+ * Requests of the window were given up, each for itself; `oldestMs` is when the oldest of the others was sent,
+ * undefined when there is none. The wait for an answer is theirs from now on.
+ */
+export function gaveUp(timers: LinkTimers, oldestMs: number | undefined): LinkTimers {
+  if (timers.waitingSinceMs === undefined) return timers;
+  const waitingSinceMs = oldestMs === undefined ? undefined : Math.max(timers.waitingSinceMs, oldestMs);
+  return { ...timers, waitingSinceMs };
+}
+
 /** What is to be done at `nowMs`. Every limit is reached at its very millisecond, not after it. */
 export function verdict(timers: LinkTimers, nowMs: number): LinkVerdict {
   const { limits, heardAtMs, enquiredAtMs, waitingSinceMs } = timers;
