@@ -18,6 +18,8 @@ export type Leases = {
 
 /** What is done with slots, as `Pool` does it. */
 export type SlotBinds = {
+  /** Nothing may be submitted from `untilMs` (monotonic) on. */
+  trust(untilMs: number): void;
   open(slot: number): void;
   close(slot: number, deadlineMs: number): Promise<void>;
   abandon(slot: number): void;
@@ -31,9 +33,10 @@ export class SlotHolder {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #held = new Map<number, Slot>();
-  readonly #closing = new Set<number>();
+  readonly #closing = new Map<number, Promise<void>>();
   #trustedUntilMs = 0;
   #isLeaving = false;
+  #isStopped = false;
   #renewing: Promise<void> | undefined;
   #cancelRenew: () => void = () => undefined;
   #cancelDistrust: () => void = () => undefined;
@@ -53,6 +56,7 @@ export class SlotHolder {
 
   /** Looks at once; also called when a slot was given back somewhere. */
   async renew(): Promise<void> {
+    if (this.#isStopped) return;
     this.#renewing ??= this.#renewOnce().finally(() => {
       this.#renewing = undefined;
     });
@@ -63,7 +67,13 @@ export class SlotHolder {
   async stop(deadlineMs: number): Promise<void> {
     this.#isLeaving = true;
     await this.#renewing;
-    await Promise.all([...this.#held.keys()].map((slot) => this.#giveBack(slot, deadlineMs)));
+    const cancel = this.#clock.after(Math.max(0, deadlineMs - this.#clock.monotonicMs()), () => {
+      for (const number of this.#closing.keys()) this.#binds.abandon(number);
+    });
+    for (const slot of this.#held.values()) this.#giveBack(slot, deadlineMs);
+    await Promise.all(this.#closing.values());
+    cancel();
+    this.#isStopped = true;
     this.#cancelRenew();
     this.#cancelDistrust();
   }
@@ -76,11 +86,14 @@ export class SlotHolder {
       this.#trustedUntilMs = askedMs + this.#leaseMs * trust;
       this.#armDistrust();
       this.#adopt(held);
+      this.#binds.trust(this.#trustedUntilMs);
       const deadlineMs = this.#clock.monotonicMs() + this.#leaseMs * trust;
-      if (!this.#isLeaving) for (const slot of excess) void this.#giveBack(slot, deadlineMs);
+      for (const slot of this.#held.values())
+        if (!this.#isLeaving && excess.includes(slot.number)) this.#giveBack(slot, deadlineMs);
     } catch (error) {
       this.#log.warn('slots.renew-failed', {}, error);
     }
+    if (this.#isStopped) return;
     this.#cancelRenew = this.#clock.after(this.#leaseMs / 4, () => void this.renew());
   }
 
@@ -91,27 +104,40 @@ export class SlotHolder {
       this.#log.warn('slot.lost', { slot: number });
       this.#drop(number);
     }
-    if (this.#isLeaving) return;
     for (const slot of held) {
       if (this.#held.has(slot.number) || this.#closing.has(slot.number)) continue;
+      if (this.#isLeaving) {
+        void this.#release(slot);
+        continue;
+      }
       this.#log.info('slot.taken', { slot: slot.number, token: slot.token });
       this.#held.set(slot.number, slot);
       this.#binds.open(slot.number);
     }
   }
 
-  async #giveBack(number: number, deadlineMs: number): Promise<void> {
-    const slot = this.#held.get(number);
-    if (slot === undefined || this.#closing.has(number)) return;
-    this.#closing.add(number);
-    await this.#binds.close(number, deadlineMs);
-    this.#held.delete(number);
-    this.#closing.delete(number);
+  #giveBack(slot: Slot, deadlineMs: number): void {
+    if (this.#closing.has(slot.number)) return;
+    const closing = this.#closeAndRelease(slot, deadlineMs).finally(() => this.#closing.delete(slot.number));
+    this.#closing.set(slot.number, closing);
+  }
+
+  /**
+   * The slot counts as closing until Redis has answered: a renewal that was on its way meanwhile still names it as
+   * ours, and must not open it again.
+   */
+  async #closeAndRelease(slot: Slot, deadlineMs: number): Promise<void> {
+    await this.#binds.close(slot.number, deadlineMs);
+    await this.#release(slot);
+    if (this.#held.get(slot.number) === slot) this.#held.delete(slot.number);
+  }
+
+  async #release(slot: Slot): Promise<void> {
     try {
       await this.#leases.release(slot);
-      this.#log.info('slot.released', { slot: number });
+      this.#log.info('slot.released', { slot: slot.number });
     } catch (error) {
-      this.#log.warn('slot.release-failed', { slot: number }, error);
+      this.#log.warn('slot.release-failed', { slot: slot.number }, error);
     }
   }
 

@@ -1,6 +1,7 @@
 /**
  * The worker process: its lines to each carrier and one encoder for all. Talks to Redis and carriers only.
  */
+import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { systemClock } from '../src/clock.ts';
 import { connectRedis } from '../src/stream/redis.ts';
@@ -15,7 +16,8 @@ await runProcess('worker', build);
 async function build({ settings, log, metrics }: Context): Promise<Parts> {
   const redisUrl = required(settings, 'redisUrl');
   const carriers = requiredCarriers(settings);
-  const worker = settings.workerName ?? `${hostname()}-${process.pid}`;
+  // Leases know their holder by this name. A container that starts again has the same host name and process id.
+  const worker = `${settings.workerName ?? `${hostname()}-${process.pid}`}-${randomBytes(4).toString('hex')}`;
   const threads = startThreads({ threads: settings.encodeThreads, inPlaceBelow: settings.encodeInPlaceBelow });
   const redis = await connectRedis(redisUrl, 'command', log, worker);
   const subscribing = await connectRedis(redisUrl, 'subscribing', log, worker);

@@ -16,8 +16,8 @@ export type Room = {
   readonly alert: number;
   /** Free places in the part of its window that information may use. */
   readonly information: number;
-  /** All places of its window: no message may wait for more than that. */
-  readonly window: number;
+  /** What `alert` and `information` can be at most: no message may wait for more than that. */
+  readonly most: { readonly alert: number; readonly information: number };
 };
 
 /** Where runs come from. */
@@ -49,7 +49,9 @@ export class Pool {
   readonly #binds = new Map<number, Bind>();
   #first = 0;
   #isPumping = false;
-  #cancelPace: (() => void) | undefined;
+  #trustedUntilMs = Number.POSITIVE_INFINITY;
+  #cancelPace: () => void = () => undefined;
+  #paceDueMs = Number.POSITIVE_INFINITY;
 
   /** `alertWindowShare`: the part of each window that information may not use. */
   constructor(
@@ -98,6 +100,12 @@ export class Pool {
     return this.#binds.size * this.#settings.ratePerSecond;
   }
 
+  /** The slots are surely ours until then (monotonic): nothing is submitted later. */
+  trust(untilMs: number): void {
+    this.#trustedUntilMs = untilMs;
+    this.pump();
+  }
+
   /** Opens the bind of a slot. */
   open(slot: number): void {
     if (this.#binds.has(slot)) return;
@@ -126,31 +134,44 @@ export class Pool {
   pump(): void {
     if (this.#isPumping) return;
     this.#isPumping = true;
-    const binds = [...this.#binds.values()];
     let waitMs = Number.POSITIVE_INFINITY;
-    for (let i = 0; i < binds.length; i++) {
-      waitMs = Math.min(waitMs, this.#fill(binds[(this.#first + i) % binds.length] as Bind));
+    try {
+      const binds = [...this.#binds.values()];
+      for (let i = 0; i < binds.length; i++) {
+        waitMs = Math.min(waitMs, this.#fill(binds[(this.#first + i) % binds.length] as Bind));
+      }
+      this.#first++;
+    } finally {
+      this.#isPumping = false;
     }
-    this.#first++;
-    this.#isPumping = false;
-    if (Number.isFinite(waitMs) && this.#cancelPace === undefined) {
-      this.#cancelPace = this.#clock.after(Math.max(paceTickMs, waitMs), () => {
-        this.#cancelPace = undefined;
-        this.pump();
-      });
-    }
+    if (Number.isFinite(waitMs)) this.#pumpAfter(Math.max(paceTickMs, waitMs));
+  }
+
+  /** Pumps again after `waitMs`, or sooner when some bind was promised that. */
+  #pumpAfter(waitMs: number): void {
+    const dueMs = this.#clock.monotonicMs() + waitMs;
+    if (dueMs >= this.#paceDueMs) return;
+    this.#cancelPace();
+    this.#paceDueMs = dueMs;
+    this.#cancelPace = this.#clock.after(waitMs, () => {
+      this.#paceDueMs = Number.POSITIVE_INFINITY;
+      this.pump();
+    });
   }
 
   /** Fills one bind; returns how long it must wait for its pace, Infinity when something else must happen first. */
   #fill(bind: Bind): number {
+    const { window } = this.#settings;
+    const most = { alert: window, information: this.#informationWindow };
     for (;;) {
       const room = bind.room;
       if (room === 0) return Number.POSITIVE_INFINITY;
       const nowMs = this.#clock.monotonicMs();
+      if (nowMs >= this.#trustedUntilMs) return Number.POSITIVE_INFINITY;
       const paced = bind.pace.allowed(nowMs);
       if (paced < 1) return bind.pace.waitMs(nowMs);
       const information = Math.min(room, Math.max(0, this.#informationWindow - bind.inFlight));
-      const run = this.#source.next({ paced, alert: room, information, window: this.#settings.window });
+      const run = this.#source.next({ paced, alert: room, information, most });
       if (run === undefined) return Number.POSITIVE_INFINITY;
       bind.submit(run);
     }

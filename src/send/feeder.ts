@@ -5,12 +5,13 @@
  */
 import type { Clock } from '../clock.ts';
 import { Fault, isFault } from '../fault.ts';
-import type { Batch, CampaignContent, Encode, EncodeProfile, Lane } from '../handoff.ts';
-import type { Consumer, TakenBatch } from '../stream/consumer.ts';
+import { type Batch, type CampaignContent, type Encode, type EncodeProfile, type Lane, lanes } from '../handoff.ts';
+import type { Consumer, Hold, TakenBatch } from '../stream/consumer.ts';
 import type { ContentCache } from '../stream/content.ts';
 import { readBatch } from '../stream/entry.ts';
 import type { Log } from '../telemetry.ts';
 import { BatchLedger } from './ledger.ts';
+import type { Signals } from './signals.ts';
 import type { Held, Stock } from './stock.ts';
 
 /** What a feeder must know of the binds. */
@@ -38,13 +39,16 @@ export type FeederOptions = {
 export type FeederHandlers = {
   /** A batch is in stock. */
   admitted(held: Held): void;
-  /** So many recipients got an outcome without ever being written. */
-  closed(outcome: 'rejected' | 'cancelled' | 'expired', recipients: number): void;
+  /** So many recipients got an outcome without being written here. */
+  closed(outcome: ClosedOutcome, recipients: number): void;
   /** A batch cannot be encoded; its books are closed and must be recorded. */
-  refused(ledger: BatchLedger, entry: string): Promise<void>;
+  refused(ledger: BatchLedger, hold: Hold): Promise<void>;
   /** A batch has left the encoder. */
   idle(): void;
 };
+
+/** What a whole batch may end in without a frame of it being looked at. */
+export type ClosedOutcome = 'rejected' | 'cancelled' | 'expired' | 'unknown';
 
 /** Batches that one look takes. */
 const takeCount = 4;
@@ -56,25 +60,29 @@ export class Feeder {
   readonly #parts: FeederParts;
   readonly #options: FeederOptions;
   readonly #stock: Stock;
+  readonly #signals: Signals;
   readonly #handlers: FeederHandlers;
+  readonly #preparing = new Set<string>();
   #recipientsEncoding = 0;
-  #batchesEncoding = 0;
-  #isTaking = false;
+  #taking: Promise<void> | undefined;
+  #claiming: Promise<void> | undefined;
   #isAsked = false;
-  #isClaiming = false;
+  /** A lane was passed by because enough was in hand, or on its way through the encoder. */
+  #isPassedBy = false;
   #isStopping = false;
   #cancelLook: () => void = () => undefined;
 
-  constructor(parts: FeederParts, options: FeederOptions, stock: Stock, handlers: FeederHandlers) {
+  constructor(parts: FeederParts, options: FeederOptions, stock: Stock, signals: Signals, handlers: FeederHandlers) {
     this.#parts = parts;
     this.#options = options;
     this.#stock = stock;
+    this.#signals = signals;
     this.#handlers = handlers;
   }
 
   /** Batches taken and not in stock yet. */
   get batchesEncoding(): number {
-    return this.#batchesEncoding;
+    return this.#preparing.size;
   }
 
   /** Begins to look. */
@@ -89,10 +97,17 @@ export class Feeder {
     this.#cancelLook();
   }
 
+  /** After `stop`: resolves when no batch is on its way from Redis. Those that came are in the encoder or in stock. */
+  async quiet(): Promise<void> {
+    await this.#taking;
+    await this.#claiming;
+  }
+
   /** There may be something to take. */
   wake(): void {
     this.#isAsked = true;
-    if (!this.#isTaking && !this.#isStopping) void this.#take();
+    if (this.#isStopping) return;
+    this.#taking ??= this.#take().finally(() => (this.#taking = undefined));
   }
 
   /** A lane's stock has run low. */
@@ -102,27 +117,24 @@ export class Feeder {
 
   /** Takes over what dead workers left and others gave back. */
   async claim(): Promise<void> {
-    if (this.#isStopping || this.#isClaiming) return;
-    this.#isClaiming = true;
-    try {
-      while (
-        !this.#isStopping &&
-        this.#parts.binds.boundCount > 0 &&
-        this.#batches < 4 * this.#options.batchesAheadMax
-      ) {
-        const claimed = await this.#parts.consumer.claim(takeCount);
-        if (claimed.length === 0) break;
-        await Promise.all(claimed.map((batch) => this.#admit(batch)));
-      }
-    } catch (error) {
-      this.#parts.log.warn('feeder.claim-failed', {}, error);
-    } finally {
-      this.#isClaiming = false;
-    }
+    if (this.#isStopping) return;
+    this.#claiming ??= this.#claim().finally(() => (this.#claiming = undefined));
+    await this.#claiming;
   }
 
-  get #batches(): number {
-    return this.#stock.size + this.#batchesEncoding;
+  async #claim(): Promise<void> {
+    const { consumer, binds, log } = this.#parts;
+    const batchesMax = 4 * this.#options.batchesAheadMax;
+    try {
+      while (!this.#isStopping && binds.boundCount > 0 && this.#stock.size + this.#preparing.size < batchesMax) {
+        const moment = this.#signals.moment;
+        const claimed = await consumer.claim(takeCount);
+        if (claimed.length === 0) break;
+        await Promise.all(claimed.map((batch) => this.#admit(batch, moment)));
+      }
+    } catch (error) {
+      log.warn('feeder.claim-failed', {}, error);
+    }
   }
 
   /** Segments that should be in hand so that no bind waits for Redis. */
@@ -133,34 +145,37 @@ export class Feeder {
 
   #isFull(lane: Lane): boolean {
     const segments = this.#stock.unwritten(lane) + this.#recipientsEncoding;
-    const batches = this.#stock.writableCount(lane) + this.#batchesEncoding;
+    const batches = this.#stock.writableCount(lane) + this.#preparing.size;
     return segments >= this.#segmentsAhead || batches >= this.#options.batchesAheadMax;
   }
 
   async #take(): Promise<void> {
-    this.#isTaking = true;
     try {
       while (this.#isAsked && !this.#isStopping && this.#parts.binds.boundCount > 0) {
         this.#isAsked = false;
-        const lanes = (['alert', 'information'] as const).filter((lane) => !this.#isFull(lane));
-        if (lanes.length === 0) break;
-        const taken = await this.#parts.consumer.take(lanes, takeCount);
+        const free = lanes.filter((lane) => !this.#isFull(lane));
+        this.#isPassedBy = free.length < lanes.length;
+        if (free.length === 0) break;
+        const moment = this.#signals.moment;
+        const taken = await this.#parts.consumer.take(free, takeCount);
         if (taken.length > 0) this.#isAsked = true;
-        for (const batch of taken) void this.#admit(batch);
+        for (const batch of taken) void this.#admit(batch, moment);
       }
     } catch (error) {
       this.#parts.log.warn('feeder.take-failed', {}, error);
-    } finally {
-      this.#isTaking = false;
     }
   }
 
   /** Sees a taken batch into stock. Never rejects: what goes wrong with a batch is that batch's own matter. */
-  async #admit(taken: TakenBatch): Promise<void> {
+  async #admit(taken: TakenBatch, moment: number): Promise<void> {
     const { log, consumer } = this.#parts;
-    const { campaign, entry } = taken;
+    const { campaign, entry, owner } = taken;
+    const key = `${campaign}/${entry}/${owner}`;
+    // A batch that was not renewed in time, and that nobody took over meanwhile, is in hand already.
+    if (this.#preparing.has(key) || this.#stock.holds(taken)) return;
+    this.#preparing.add(key);
     try {
-      await this.#prepare(taken, readBatch(taken.fields));
+      await this.#prepare(taken, readBatch(taken.fields), moment);
     } catch (cause) {
       // A batch that is not put aside stays held until its lease ends, and whoever claims it then tries again.
       log.error('batch.not-admitted', { campaign, entry }, cause);
@@ -168,20 +183,23 @@ export class Feeder {
       await consumer.setAside(taken, cause.code).catch((error: unknown) => {
         log.warn('batch.set-aside-failed', { campaign, entry }, error);
       });
+    } finally {
+      this.#preparing.delete(key);
+      if (this.#isPassedBy) this.wake();
+      this.#handlers.idle();
     }
   }
 
-  async #prepare(taken: TakenBatch, batch: Batch): Promise<void> {
+  async #prepare(taken: TakenBatch, batch: Batch, moment: number): Promise<void> {
     this.#recipientsEncoding += batch.recipients;
-    this.#batchesEncoding++;
     try {
       const content = await this.#content(batch);
       const ledger = await this.#ledgerOf(taken, batch, content);
-      if (ledger !== undefined) this.#handlers.admitted(this.#stock.add(taken.entry, content, ledger, taken.state));
+      if (ledger === undefined) return;
+      const state = this.#signals.newest(batch.campaign, taken.state, moment);
+      this.#handlers.admitted(this.#stock.add(taken, content, ledger, state));
     } finally {
       this.#recipientsEncoding -= batch.recipients;
-      this.#batchesEncoding--;
-      this.#handlers.idle();
     }
   }
 
@@ -197,12 +215,13 @@ export class Feeder {
 
   async #ledgerOf(taken: TakenBatch, batch: Batch, content: CampaignContent): Promise<BatchLedger | undefined> {
     const { clock, encode, log } = this.#parts;
-    const { ledger: prior, entry, state } = taken;
-    const hasBegun = prior !== undefined && prior.reserved > 0;
-    const isExpired = content.expiresAtMs <= clock.nowMs();
-    if (!hasBegun && (isExpired || state === 'cancelled'))
-      return this.#closed(batch, isExpired ? 'expired' : 'cancelled');
+    const { ledger: prior, state } = taken;
     const { packed, firstOrdinal, recipients, language, only } = batch;
+    const hasBegun = prior !== undefined && (prior.reserved > 0 || prior.answered.some((octet) => octet !== 0));
+    // Without packed recipients it can only be settled: the planner's clock says that it is too late.
+    const isExpired = content.expiresAtMs <= clock.nowMs() || packed.length === 0;
+    if (!hasBegun && state === 'cancelled') return this.#closed(batch, 'cancelled');
+    if (!hasBegun && isExpired) return this.#closed(batch, 'expired');
     const whichOnly = only === undefined ? {} : { only };
     const task = { content, profile: this.#options.profile, firstOrdinal, recipients, language, packed, ...whichOnly };
     try {
@@ -210,14 +229,15 @@ export class Feeder {
       this.#handlers.closed('rejected', frames.refused.length);
       return new BatchLedger(batch, frames, prior);
     } catch (cause) {
-      // Nobody can encode it: every recipient is rejected, the log says why, and the rest goes on.
+      // Nobody can encode it: every recipient is rejected, the log says why, and the rest goes on. Where something
+      // was written before, only its outcomes in the stream know what; they stand above `unknown`.
       log.error('batch.refused', { campaign: batch.campaign, batch: batch.number }, cause);
-      await this.#handlers.refused(this.#closed(batch, 'rejected'), entry);
+      await this.#handlers.refused(this.#closed(batch, hasBegun ? 'unknown' : 'rejected'), taken);
       return undefined;
     }
   }
 
-  #closed(batch: Batch, outcome: 'rejected' | 'cancelled' | 'expired'): BatchLedger {
+  #closed(batch: Batch, outcome: ClosedOutcome): BatchLedger {
     this.#handlers.closed(outcome, batch.only?.length ?? batch.recipients);
     return BatchLedger.closed(batch, outcome);
   }

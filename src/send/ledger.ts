@@ -80,7 +80,7 @@ export class BatchLedger {
     });
   }
 
-  /** Books of a batch of which nothing was ever written and nothing will be: all recipients share `kind`. */
+  /** Books of a batch of which nothing more will be written and nothing is told apart: all recipients share `kind`. */
   static closed(batch: Batch, kind: OutcomeKind): BatchLedger {
     const ledger = new BatchLedger(batch, noFrames);
     for (const [first, count] of runsOf(batch)) ledger.#outcomes.add(first, count, 0, 1, kind, 0, '');
@@ -165,9 +165,9 @@ export class BatchLedger {
 
   /**
    * How many frames from `next` on to write at once: whole messages that `paced` and `room` have place for, or one
-   * message beyond the pace. A message is only parted when it is longer than the whole `window`.
+   * message beyond the pace. A message is only parted when it is longer than `roomMost`, the most that `room` can be.
    */
-  runLength(paced: number, room: number, window: number): number {
+  runLength(paced: number, room: number, roomMost: number): number {
     const { segment, segments } = this.frames;
     const sendable = Math.min(room, this.sendable);
     if (sendable <= 0) return 0;
@@ -176,17 +176,29 @@ export class BatchLedger {
     if (end > this.next) return end - this.next;
     const message = (segments[this.next] as number) - (segment[this.next] as number);
     if (message <= sendable) return message;
-    return message > window ? sendable : 0;
+    return message > roomMost ? sendable : 0;
+  }
+
+  /** Where to reserve up to, to have `segments` more than `next` at least: the end of a message. */
+  reservationEnd(segments: number): number {
+    let end = Math.min(this.frameCount, this.next + segments);
+    while (end < this.frameCount && this.frames.segment[end] !== 0) end++;
+    return end;
   }
 
   #takeOver(prior: PriorLedger): void {
     // Another encoding of the same batch has other frame numbers: nothing that was begun can be told apart.
     const same = prior.frames === 0 || prior.frames === this.units;
     this.next = same ? Math.min(prior.reserved, this.frameCount) : this.frameCount;
+    for (let unit = 0; same && unit < this.units; unit++) {
+      if (((prior.answered[unit >> 3] ?? 0) & (1 << (unit & 7))) === 0) continue;
+      this.#mark(unit);
+      // The rest of a cancelled or expired batch has its outcomes, though it was never reserved.
+      if (unit < this.frameCount) this.next = Math.max(this.next, unit + 1);
+    }
     this.reserved = this.next;
-    for (let unit = 0; unit < this.units; unit++)
-      if (same && ((prior.answered[unit >> 3] ?? 0) & (1 << (unit & 7))) !== 0) this.#mark(unit);
-    if (same) for (const frame of prior.again) if (!this.#isMarked(frame)) this.again.push({ frame, atMs: 0 });
+    for (const frame of same ? prior.again : [])
+      if (frame < this.next && !this.#isMarked(frame)) this.again.push({ frame, atMs: 0 });
   }
 
   /** Frames that an earlier holder may have written and that were not answered. */

@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../clock.ts';
 import type { Batch } from '../handoff.ts';
-import type { Consumer } from '../stream/consumer.ts';
+import type { Consumer, Hold } from '../stream/consumer.ts';
 import type { Log } from '../telemetry.ts';
 import type { BatchLedger } from './ledger.ts';
 import type { Held } from './stock.ts';
@@ -43,7 +43,7 @@ export class Recording {
   touched(held: Held): void {
     if (isOver(held)) {
       this.#dirty.delete(held);
-      if (!held.isFlushing) void this.#flush(held);
+      if (held.flushing === undefined) this.#begin(held);
       return;
     }
     this.#dirty.add(held);
@@ -51,25 +51,31 @@ export class Recording {
     this.#isFlushDue = true;
     this.#clock.after(this.#flushMs, () => {
       this.#isFlushDue = false;
-      for (const dirty of this.#dirty) if (!dirty.isFlushing) void this.#flush(dirty);
+      for (const dirty of this.#dirty) if (dirty.flushing === undefined) this.#begin(dirty);
       this.#dirty.clear();
     });
   }
 
-  /** Records what a batch has; true when it is still ours. For a batch that is about to be given back. */
+  /**
+   * Records what a batch has; true when it is still ours. For a batch that is being given back: nothing is recorded
+   * of it after this.
+   */
   async last(held: Held): Promise<boolean> {
     this.#dirty.delete(held);
-    held.isFlushing = true;
     held.flushes++;
-    return await this.record(held.ledger, held.entry, held.flushes, false);
+    const recorded = this.record(held, held.ledger, held.flushes, false);
+    held.flushing = recorded.then(() => undefined);
+    return await recorded;
   }
 
   /** Puts outcomes into the stream; false when the batch belongs to another worker. Waits while Redis is away. */
-  async record(ledger: BatchLedger, entry: string, flush: number, done: boolean): Promise<boolean> {
-    const { campaign, organisation, number, attempt, firstOrdinal, packed: recipients }: Batch = ledger.batch;
+  async record(hold: Hold, ledger: BatchLedger, flush: number, done: boolean): Promise<boolean> {
+    const { organisation, number, attempt, firstOrdinal, packed: recipients }: Batch = ledger.batch;
+    const { campaign, entry, owner } = hold;
     const settlement = {
       campaign,
       entry,
+      owner,
       flush,
       done,
       header: { campaign, organisation, batch: number, attempt, firstOrdinal, atMs: this.#clock.nowMs() },
@@ -87,18 +93,24 @@ export class Recording {
     }
   }
 
-  async #flush(held: Held): Promise<void> {
+  #begin(held: Held): void {
+    held.flushing = this.#flush(held).then((isDone) => {
+      held.flushing = undefined;
+      const isRecorded = held.ledger.unrecorded === 0;
+      if (isOver(held) && isRecorded && (isDone || held.isLost)) this.#handlers.over(held);
+      else if (isOver(held) || !isRecorded) this.touched(held);
+    });
+  }
+
+  /** True when the batch was recorded as done. */
+  async #flush(held: Held): Promise<boolean> {
     const { ledger } = held;
     const isDone = ledger.done;
-    if (ledger.unrecorded > 0 || isDone) {
-      held.isFlushing = true;
-      held.flushes++;
-      const isOurs = await this.record(ledger, held.entry, held.flushes, isDone);
-      held.isFlushing = false;
-      if (!isOurs && !isDone && !held.isLost) this.#handlers.lost(held);
-    }
-    if (isOver(held) && ledger.unrecorded === 0 && (isDone || held.isLost)) this.#handlers.over(held);
-    else if (isOver(held) || ledger.unrecorded > 0) this.touched(held);
+    if (ledger.unrecorded === 0 && !isDone) return false;
+    held.flushes++;
+    const isOurs = await this.record(held, ledger, held.flushes, isDone);
+    if (!isOurs && !isDone && !held.isLost) this.#handlers.lost(held);
+    return isDone;
   }
 }
 

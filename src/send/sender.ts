@@ -10,11 +10,13 @@ import type { Bind } from '../carrier/bind.ts';
 import type { Room, RunSource } from '../carrier/pool.ts';
 import type { Run } from '../carrier/link.ts';
 import type { CampaignState, Id, OutcomeKind } from '../handoff.ts';
+import type { HoldState } from '../stream/consumer.ts';
 import { statusOf } from '../smpp/command-status.ts';
 import { canonicalId, type MessageIdSpelling } from '../smpp/message-id.ts';
 import { type Demand, Feeder, type FeederOptions, type FeederParts } from './feeder.ts';
 import { decide, type Happening, type RetryLimits } from './retry.ts';
 import { Recording } from './recording.ts';
+import { Signals } from './signals.ts';
 import { type Held, Stock } from './stock.ts';
 
 /** Limits and habits of a sender. */
@@ -36,6 +38,8 @@ export type SenderParts = FeederParts & { readonly binds: Demand & { pump(): voi
 
 /** Pause before Redis is asked again after an error that it answered with. */
 const redisRetryMs = 250;
+/** Part of a batch's lease that its holder believes in, by its own clock from before it asked. */
+const trust = 0.8;
 
 /** The sender of one carrier. */
 export class Sender implements RunSource {
@@ -43,6 +47,7 @@ export class Sender implements RunSource {
   readonly #options: SenderOptions;
   readonly #sliceSegments: number;
   readonly #stock = new Stock();
+  readonly #signals = new Signals();
   readonly #recording: Recording;
   readonly #counts = {
     accepted: 0,
@@ -57,8 +62,12 @@ export class Sender implements RunSource {
   };
   readonly #feeder: Feeder;
   #isStopping = false;
+  /** Batches in hand are surely ours until then, monotonic: a worker that was stopped and goes on must ask first. */
+  #trustedUntilMs: number;
   #cancelRenew: () => void = () => undefined;
-  #cancelAgain: (() => void) | undefined;
+  #cancelAgain: () => void = () => undefined;
+  #againAtMs = Number.POSITIVE_INFINITY;
+  #finishing: Promise<void> | undefined;
   #onEmpty: (() => void) | undefined;
 
   constructor(parts: SenderParts, options: SenderOptions) {
@@ -69,13 +78,14 @@ export class Sender implements RunSource {
       over: (held) => this.#letGo(held),
       lost: (held) => this.#lose(held),
     });
-    this.#feeder = new Feeder(parts, options, this.#stock, {
+    this.#trustedUntilMs = clock.monotonicMs() + options.batchLeaseMs * trust;
+    this.#feeder = new Feeder(parts, options, this.#stock, this.#signals, {
       admitted: (held) => void this.#admitted(held),
       closed: (outcome, recipients) => {
         this.#counts[outcome] += recipients;
       },
-      refused: async (ledger, entry) => {
-        await this.#recording.record(ledger, entry, 1, true);
+      refused: async (ledger, hold) => {
+        await this.#recording.record(hold, ledger, 1, true);
       },
       idle: () => this.#checkEmpty(),
     });
@@ -117,7 +127,8 @@ export class Sender implements RunSource {
 
   /** A campaign was paused, resumed or cancelled. */
   setState(campaign: Id, state: CampaignState): void {
-    for (const held of this.#stock.all()) if (held.ledger.batch.campaign === campaign) this.#applyState(held, state);
+    this.#signals.hear(campaign, state);
+    for (const held of this.#stock.all()) if (held.campaign === campaign) this.#applyState(held, state);
     this.wake();
     this.#parts.binds.pump();
   }
@@ -129,19 +140,25 @@ export class Sender implements RunSource {
   }
 
   /** After the binds are closed: records every outcome, gives back what was not written. */
-  async finish(): Promise<void> {
+  finish(): Promise<void> {
+    this.#finishing ??= this.#finish();
+    return this.#finishing;
+  }
+
+  async #finish(): Promise<void> {
     this.stopSending();
-    for (const held of this.#stock.all()) await this.#finishOne(held);
+    await this.#feeder.quiet();
+    await Promise.all(this.#stock.all().map((held) => this.#finishOne(held)));
     if (this.batchesHeld > 0) await new Promise<void>((resolve) => (this.#onEmpty = resolve));
     this.#cancelRenew();
-    this.#cancelAgain?.();
+    this.#cancelAgain();
   }
 
   // ── frames out ────────────────────────────────────────────────────────────────────────────────
 
   /** The most urgent run that fits; see `RunSource`. */
   next(room: Room): Run | undefined {
-    if (this.#isStopping) return undefined;
+    if (this.#isStopping || this.#parts.clock.monotonicMs() >= this.#trustedUntilMs) return undefined;
     const chosen = this.#stock.next(room, this.#parts.clock.nowMs());
     for (const held of this.#stock.expired.splice(0)) this.#applyState(held, held.state);
     if (chosen === undefined) return undefined;
@@ -159,7 +176,7 @@ export class Sender implements RunSource {
       this.#counts.throttled++;
       bind.pace.throttled(this.#parts.clock.monotonicMs());
     } else if (disposition === 'pause-bind' || disposition === 'stop-account') {
-      this.#parts.log.warn('carrier.bind-refused', { commandStatus });
+      if (bind.isBound) this.#parts.log.warn('carrier.bind-refused', { commandStatus });
       bind.rebind();
     }
     this.#judge(ticket, disposition, commandStatus, messageId);
@@ -208,12 +225,15 @@ export class Sender implements RunSource {
 
   /** Wakes the pump when a frame is due to be written again. */
   #armAgain(atMs: number): void {
-    if (this.#cancelAgain !== undefined) return;
+    if (atMs >= this.#againAtMs) return;
     const { clock, binds } = this.#parts;
+    this.#cancelAgain();
+    this.#againAtMs = atMs;
     this.#cancelAgain = clock.after(Math.max(1, atMs - clock.nowMs()), () => {
-      this.#cancelAgain = undefined;
-      const dueMs = this.#stock.all().flatMap((held) => held.ledger.again.map((again) => again.atMs));
-      if (dueMs.length > 0) this.#armAgain(Math.max(Math.min(...dueMs), clock.nowMs() + 10));
+      this.#againAtMs = Number.POSITIVE_INFINITY;
+      const nowMs = clock.nowMs();
+      for (const { ledger } of this.#stock.all())
+        for (const again of ledger.again) if (again.atMs > nowMs) this.#armAgain(again.atMs);
       binds.pump();
     });
   }
@@ -231,37 +251,44 @@ export class Sender implements RunSource {
 
   #reserve(held: Held): void {
     const { ledger } = held;
-    if (held.isReserving || held.isLost || ledger.reserved >= ledger.frameCount) return;
+    if (held.isReserving || held.isLost || held.isLeaving || ledger.reserved >= ledger.frameCount) return;
     held.isReserving = true;
     void this.#reserveNext(held);
   }
 
   async #reserveNext(held: Held): Promise<void> {
-    const { ledger, entry } = held;
-    const upTo = Math.min(ledger.frameCount, ledger.next + 2 * this.#sliceSegments);
+    const { ledger } = held;
+    const upTo = ledger.reservationEnd(2 * this.#sliceSegments);
+    const moment = this.#signals.moment;
+    let state: HoldState;
     try {
-      const isOurs = await this.#parts.consumer.reserve(ledger.batch.campaign, entry, upTo, ledger.units);
-      held.isReserving = false;
-      if (!isOurs) return this.#lose(held);
-      ledger.reserved = Math.max(ledger.reserved, upTo);
-      this.#parts.binds.pump();
+      state = await this.#parts.consumer.reserve(held, upTo, ledger.units);
     } catch (error) {
-      held.isReserving = false;
       this.#parts.log.warn('sender.reserve-failed', {}, error);
-      this.#parts.clock.after(redisRetryMs, () => this.#reserve(held));
+      this.#parts.clock.after(redisRetryMs, () => {
+        held.isReserving = false;
+        if (this.#stock.has(held)) this.#reserve(held);
+      });
+      return;
     }
+    held.isReserving = false;
+    if (state === 'lost') return this.#lose(held);
+    ledger.reserved = Math.max(ledger.reserved, upTo);
+    this.#applyState(held, this.#signals.newest(held.campaign, state, moment));
+    this.#parts.binds.pump();
   }
 
   /** Somebody else holds the batch now: nothing more of it is written here. */
   #lose(held: Held): void {
     held.isLost = true;
-    this.#parts.log.warn('batch.lost', { campaign: held.ledger.batch.campaign, batch: held.ledger.batch.number });
+    this.#parts.log.warn('batch.lost', { campaign: held.campaign, batch: held.ledger.batch.number });
     this.#recording.touched(held);
   }
 
   // ── states and leases ─────────────────────────────────────────────────────────────────────────
 
   #applyState(held: Held, state: CampaignState): void {
+    if (held.isLeaving) return;
     held.state = state;
     const isExpired = held.content.expiresAtMs <= this.#parts.clock.nowMs();
     if (state !== 'cancelled' && !isExpired) return;
@@ -274,29 +301,40 @@ export class Sender implements RunSource {
   }
 
   async #renew(): Promise<void> {
-    const { consumer, log, binds } = this.#parts;
+    const { consumer, log, binds, clock } = this.#parts;
     const all = this.#stock.all().filter((held) => !held.isLost);
+    const askedMs = clock.monotonicMs();
+    const moment = this.#signals.moment;
     try {
-      const renewing = all.map((held) => ({ campaign: held.ledger.batch.campaign, entry: held.entry }));
-      const states = await consumer.renew(renewing);
+      const states = await consumer.renew(all);
+      this.#trustedUntilMs = askedMs + this.#options.batchLeaseMs * trust;
       states.forEach((state, i) => {
         const held = all[i] as Held;
-        if (state !== 'lost') this.#applyState(held, state);
+        if (state !== 'lost') this.#applyState(held, this.#signals.newest(held.campaign, state, moment));
         else if (!held.ledger.done) this.#lose(held);
       });
     } catch (error) {
       log.warn('sender.renew-failed', {}, error);
     }
+    if (this.#isStopping && this.batchesHeld === 0) return;
     this.#armRenew();
     void this.claim();
     binds.pump();
   }
 
   async #finishOne(held: Held): Promise<void> {
-    const { ledger, entry } = held;
-    if (held.isFlushing || ledger.done || held.isLost) return;
+    const { ledger } = held;
+    while (held.flushing !== undefined) await held.flushing;
+    if (held.isLeaving || !this.#stock.has(held)) return;
+    // These two go by themselves, once their last outcomes are recorded.
+    if (ledger.done || held.isLost) return this.#recording.touched(held);
+    held.isLeaving = true;
     const isOurs = await this.#recording.last(held);
-    if (isOurs) await this.#parts.consumer.giveBack({ campaign: ledger.batch.campaign, entry }, ledger.position);
+    try {
+      if (isOurs) await this.#parts.consumer.giveBack(held, ledger.position);
+    } catch (error) {
+      this.#parts.log.warn('sender.give-back-failed', { campaign: held.campaign }, error);
+    }
     this.#letGo(held);
   }
 

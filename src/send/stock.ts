@@ -6,6 +6,7 @@ import assert from 'node:assert';
 import type { Run } from '../carrier/link.ts';
 import type { Room } from '../carrier/pool.ts';
 import { type CampaignContent, type CampaignState, type Lane, lanes } from '../handoff.ts';
+import type { Hold } from '../stream/consumer.ts';
 import type { BatchLedger } from './ledger.ts';
 
 /** A ticket is handle × this + frame; a batch has fewer frames. */
@@ -14,9 +15,8 @@ const framesMax = 65_536;
 const handlesMax = 32_768;
 
 /** A batch in hand. */
-export type Held = {
+export type Held = Hold & {
   readonly handle: number;
-  readonly entry: string;
   readonly content: CampaignContent;
   readonly ledger: BatchLedger;
   state: CampaignState;
@@ -24,8 +24,11 @@ export type Held = {
   inFlight: number;
   /** Flushes of outcomes so far. */
   flushes: number;
-  isFlushing: boolean;
+  /** The flush that is on its way; resolves when its outcomes are in Redis. */
+  flushing: Promise<void> | undefined;
   isReserving: boolean;
+  /** It is being given back: its books must not change any more. */
+  isLeaving: boolean;
   /** It belongs to another worker: write nothing more, record what still comes. */
   isLost: boolean;
 };
@@ -50,20 +53,23 @@ export class Stock {
   }
 
   /** Takes a batch in. */
-  add(entry: string, content: CampaignContent, ledger: BatchLedger, state: CampaignState): Held {
+  add(hold: Hold, content: CampaignContent, ledger: BatchLedger, state: CampaignState): Held {
     assert(ledger.frameCount < framesMax, 'a batch has fewer frames than a ticket can tell apart');
     const handle = this.#freeHandles.pop() ?? this.#held.length;
     assert(handle < handlesMax, 'a worker holds fewer batches than a ticket can tell apart');
     const held: Held = {
       handle,
-      entry,
+      campaign: hold.campaign,
+      entry: hold.entry,
+      owner: hold.owner,
       content,
       ledger,
       state,
       inFlight: 0,
       flushes: 0,
-      isFlushing: false,
+      flushing: undefined,
       isReserving: false,
+      isLeaving: false,
       isLost: false,
     };
     this.#held[handle] = held;
@@ -84,6 +90,11 @@ export class Stock {
   /** Whether a batch is in hand. */
   has(held: Held): boolean {
     return this.#held[held.handle] === held;
+  }
+
+  /** Whether the same hold of the same batch is in hand. */
+  holds({ campaign, entry, owner }: Hold): boolean {
+    return this.#held.some((held) => held?.entry === entry && held.campaign === campaign && held.owner === owner);
   }
 
   /** The batch of a ticket. */
@@ -121,17 +132,16 @@ export class Stock {
   /** The most urgent run that fits; undefined when there is none. `nowMs` is the wall clock. */
   next(room: Room, nowMs: number): { held: Held; run: Run } | undefined {
     for (const lane of lanes) {
-      const most = lane === 'alert' ? room.alert : room.information;
-      if (most < 1) continue;
+      if (room[lane] < 1) continue;
       for (const held of this.#writable[lane]) {
-        const run = held.state === 'active' && !held.isLost ? this.#runOf(held, most, room, nowMs) : undefined;
+        const run = isWritable(held) ? this.#runOf(held, lane, room, nowMs) : undefined;
         if (run !== undefined) return { held, run };
       }
     }
     return undefined;
   }
 
-  #runOf(held: Held, most: number, room: Room, nowMs: number): Run | undefined {
+  #runOf(held: Held, lane: Lane, room: Room, nowMs: number): Run | undefined {
     const { ledger, handle } = held;
     if (held.content.expiresAtMs <= nowMs) {
       if (!this.expired.includes(held)) this.expired.push(held);
@@ -142,7 +152,7 @@ export class Stock {
     let from = again;
     let to = again + 1;
     if (again < 0) {
-      const length = ledger.runLength(room.paced, most, room.window);
+      const length = ledger.runLength(room.paced, room[lane], room.most[lane]);
       if (length === 0) return undefined;
       from = ledger.next;
       to = from + length;
@@ -158,4 +168,8 @@ export class Stock {
     const at = list.indexOf(held);
     if (at >= 0) list.splice(at, 1);
   }
+}
+
+function isWritable(held: Held): boolean {
+  return held.state === 'active' && !held.isLost && !held.isLeaving;
 }

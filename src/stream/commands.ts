@@ -40,6 +40,16 @@ export class Commands implements CommandQueue {
 
   /** See `CommandQueue`. */
   async next(): Promise<Command | undefined> {
+    try {
+      return await this.#next();
+    } catch (error) {
+      // Redis lost its data: the group is made anew with the next call.
+      this.#isGrouped = false;
+      throw error;
+    }
+  }
+
+  async #next(): Promise<Command | undefined> {
     await this.#group();
     const abandoned = await this.#abandoned();
     if (abandoned !== undefined) return abandoned;

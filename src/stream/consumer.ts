@@ -5,7 +5,7 @@
  */
 import type { Redis } from 'ioredis';
 import type { CampaignState, Id, InboundMessage, Lane, OutcomeHeader, Receipt } from '../handoff.ts';
-import { type EntryFields, entryVersion, packInbound, packReceipts } from './entry.ts';
+import { type EntryFields, entryVersion, fieldOf, packInbound, packReceipts } from './entry.ts';
 import { type CarrierKeys, carrierKeys } from './keys.ts';
 import { type Script, script } from './script.ts';
 import {
@@ -18,11 +18,17 @@ import {
   takeScript,
 } from './scripts.ts';
 
-/** A batch in a worker's hands. `fields` are still to be read, since they may be unreadable. */
-export type TakenBatch = {
+/** A batch and who holds it: all that Redis is asked about a batch in hand. */
+export type Hold = {
   readonly campaign: Id;
   /** Redis entry id in the campaign's stream. */
   readonly entry: string;
+  /** This worker and the number of the hold; a batch that is taken over has another owner. */
+  readonly owner: string;
+};
+
+/** A batch in a worker's hands. `fields` are still to be read, since they may be unreadable. */
+export type TakenBatch = Hold & {
   readonly state: CampaignState;
   readonly fields: EntryFields;
   /** What an earlier holder left; undefined when there was none. */
@@ -41,10 +47,11 @@ export type Ledger = {
   readonly again: readonly number[];
 };
 
+/** State of the campaign of a batch in hand; `lost`: somebody else holds the batch. */
+export type HoldState = CampaignState | 'lost';
+
 /** Answers of a batch, to be recorded. */
-export type Settlement = {
-  readonly campaign: Id;
-  readonly entry: string;
+export type Settlement = Hold & {
   /** 1 for the first flush of this batch by this holder, then one more each. */
   readonly flush: number;
   /** Every frame has its outcome: acknowledge and delete the batch. */
@@ -61,9 +68,13 @@ export class Consumer {
   readonly #keys: CarrierKeys;
   readonly #worker: string;
   readonly #leaseMs: number;
+  #holds = 0;
   readonly #scripts: Record<'take' | 'claim' | 'renew' | 'reserve' | 'settle' | 'giveBack' | 'setAside', Script>;
 
-  /** `worker` names the holder in ledgers; `leaseMs` is how long a batch is safe without renewal. */
+  /**
+   * `worker` names the holder in ledgers and is this process's alone, for ever; `leaseMs` is how long a batch is safe
+   * without renewal.
+   */
   constructor(redis: Redis, carrier: string, worker: string, leaseMs: number) {
     this.#redis = redis;
     this.#keys = carrierKeys(carrier);
@@ -82,36 +93,44 @@ export class Consumer {
 
   /** Up to `count` batches of the first of `lanes` that has any; empty when nothing is due. */
   async take(lanes: readonly Lane[], count: number): Promise<TakenBatch[]> {
-    const reply = await this.#scripts.take(this.#keys.prefix, this.#worker, this.#leaseMs, count, ...lanes);
-    return (reply as [Buffer, Buffer, Buffer, Buffer[]][]).map(takenOf);
+    const owner = this.#nextOwner();
+    const reply = await this.#scripts.take(this.#keys.prefix, this.#worker, owner, this.#leaseMs, count, ...lanes);
+    return (reply as TakenRow[]).map((row) => takenOf(row, owner));
   }
 
-  /** Up to `count` batches whose holder has stopped renewing them. */
+  /** Up to `count` batches whose holder has stopped renewing them, perhaps this worker itself. */
   async claim(count: number): Promise<TakenBatch[]> {
-    const reply = await this.#scripts.claim(this.#keys.prefix, this.#worker, this.#leaseMs, count);
-    return (reply as [Buffer, Buffer, Buffer, Buffer[], Buffer, Buffer, Buffer, Buffer][]).map((row) => ({
-      ...takenOf([row[0], row[1], row[2], row[3]]),
-      ledger: { reserved: Number(row[4]), frames: Number(row[5]), answered: row[6], again: numbersOf(row[7]) },
+    const owner = this.#nextOwner();
+    const reply = await this.#scripts.claim(this.#keys.prefix, this.#worker, owner, this.#leaseMs, count);
+    return (reply as [...TakenRow, Buffer, Buffer, Buffer, Buffer, Buffer][]).map((row) => ({
+      ...takenOf([row[0], row[1], row[2], row[3]], row[4].toString()),
+      ledger: { reserved: Number(row[5]), frames: Number(row[6]), answered: row[7], again: numbersOf(row[8]) },
     }));
   }
 
   /** Keeps batches alive; for each its campaign's state, or `lost` when it is somebody else's. */
-  async renew(batches: readonly { campaign: Id; entry: string }[]): Promise<(CampaignState | 'lost')[]> {
-    if (batches.length === 0) return [];
-    const reply = await this.#scripts.renew(this.#keys.prefix, this.#worker, this.#leaseMs, ...batches.map(memberOf));
-    return (reply as Buffer[]).map((state) => state.toString() as CampaignState | 'lost');
+  async renew(holds: readonly Hold[]): Promise<HoldState[]> {
+    if (holds.length === 0) return [];
+    const members = holds.flatMap((hold) => [memberOf(hold), hold.owner]);
+    const reply = await this.#scripts.renew(this.#keys.prefix, this.#leaseMs, ...members);
+    return (reply as Buffer[]).map((state) => state.toString() as HoldState);
   }
 
-  /** Says that frames up to `reserved` of `frames` may be written from now on; false: not ours any more. */
-  async reserve(campaign: Id, entry: string, reserved: number, frames: number): Promise<boolean> {
-    return (await this.#scripts.reserve(this.#keys.ledger(campaign, entry), this.#worker, reserved, frames)) === 1;
+  /**
+   * Says that frames up to `reserved` of `frames` may be written from now on, and keeps the batch alive. Returns the
+   * campaign's state, or `lost`: nothing may be written.
+   */
+  async reserve(hold: Hold, reserved: number, frames: number): Promise<HoldState> {
+    const { prefix } = this.#keys;
+    const reply = await this.#scripts.reserve(prefix, this.#leaseMs, memberOf(hold), hold.owner, reserved, frames);
+    return (reply as Buffer).toString() as HoldState;
   }
 
   /** Records answers; false: recorded, but the batch is not ours any more. */
   async settle(s: Settlement): Promise<boolean> {
     const reply = await this.#scripts.settle(
       this.#keys.prefix,
-      this.#worker,
+      s.owner,
       memberOf(s),
       s.flush,
       s.done ? 1 : 0,
@@ -124,16 +143,18 @@ export class Consumer {
     return reply === 1;
   }
 
-  /** Lets another worker go on after frame `ledger.reserved`. */
-  async giveBack(batch: { campaign: Id; entry: string }, ledger: Ledger): Promise<void> {
+  /** Lets another worker go on after frame `ledger.reserved`; changes nothing when the batch is not ours any more. */
+  async giveBack(hold: Hold, ledger: Ledger): Promise<void> {
     const { reserved, frames, answered, again } = ledger;
-    const member = memberOf(batch);
-    await this.#scripts.giveBack(this.#keys.prefix, this.#worker, member, reserved, frames, answered, again.join(','));
+    const { prefix } = this.#keys;
+    await this.#scripts.giveBack(prefix, hold.owner, memberOf(hold), reserved, frames, answered, again.join(','));
   }
 
   /** Puts an entry that nobody can read out of the way, where people can see it with the reason. */
-  async setAside(batch: { campaign: Id; entry: string; fields: EntryFields }, reason: string): Promise<void> {
-    await this.#scripts.setAside(this.#keys.prefix, memberOf(batch), reason, ...batch.fields);
+  async setAside(taken: TakenBatch, reason: string): Promise<void> {
+    const packedBytes = fieldOf(taken.fields, 'p')?.length ?? 0;
+    const { prefix } = this.#keys;
+    await this.#scripts.setAside(prefix, taken.owner, memberOf(taken), reason, packedBytes, ...taken.fields);
   }
 
   /** Stores receipts and inbound messages; once it resolves, the carrier may be answered. */
@@ -148,7 +169,14 @@ export class Consumer {
   async content(campaign: Id): Promise<string | undefined> {
     return (await this.#redis.get(this.#keys.content(campaign))) ?? undefined;
   }
+
+  #nextOwner(): string {
+    this.#holds++;
+    return `${this.#worker}#${this.#holds}`;
+  }
 }
+
+type TakenRow = [campaign: Buffer, entry: Buffer, state: Buffer, fields: Buffer[]];
 
 function numbersOf(commaSeparated: Buffer): number[] {
   return commaSeparated.length === 0 ? [] : commaSeparated.toString().split(',').map(Number);
@@ -158,10 +186,11 @@ function memberOf(batch: { campaign: Id; entry: string }): string {
   return `${batch.campaign}/${batch.entry}`;
 }
 
-function takenOf([campaign, entry, state, fields]: [Buffer, Buffer, Buffer, Buffer[]]): TakenBatch {
+function takenOf([campaign, entry, state, fields]: TakenRow, owner: string): TakenBatch {
   return {
     campaign: campaign.toString(),
     entry: entry.toString(),
+    owner,
     state: state.toString() as CampaignState,
     fields,
   };

@@ -19,7 +19,7 @@ export class ContentCache {
 
   /**
    * The content of a campaign.
-   * @throws Fault `unreadable` when there is none.
+   * @throws Fault `unreadable` when there is none, or none that can be read.
    */
   async get(campaign: Id): Promise<CampaignContent> {
     const known = this.#contents.get(campaign);
@@ -41,6 +41,10 @@ export class ContentCache {
   async #load(campaign: Id): Promise<CampaignContent> {
     const json = await this.#fetch(campaign);
     if (json === undefined) throw new Fault('unreadable', `the content of campaign ${campaign} is not in Redis`);
-    return JSON.parse(json) as CampaignContent;
+    try {
+      return JSON.parse(json) as CampaignContent;
+    } catch (cause) {
+      throw new Fault('unreadable', `the content of campaign ${campaign} is not JSON`, { cause });
+    }
   }
 }

@@ -5,14 +5,15 @@
  */
 import type { Redis } from 'ioredis';
 import type { Clock } from '../clock.ts';
+import { Fault } from '../fault.ts';
 import type { Batch, CampaignContent, Enqueue, Id } from '../handoff.ts';
 import { batchHeader, entryVersion } from './entry.ts';
 import { carrierKeys } from './keys.ts';
 import { type Script, script } from './script.ts';
 import { closeScript, controlScript, enqueueScript, openScript } from './scripts.ts';
 
-/** Batches sent to Redis before their answers are awaited. */
-const pipelinedMax = 32;
+/** Batches that one script adds at most: it keeps Redis busy for about a millisecond. */
+const addedAtOnceMax = 32;
 /** Pause between looks at a full stream. */
 const fullLookMs = 100;
 /** How long an alert's batches may take to reach a replica before the planner goes on without it. */
@@ -47,11 +48,10 @@ export class Producer implements Enqueue {
   ): Promise<number> {
     const { prefix } = carrierKeys(carrier);
     await this.#scripts.open(prefix, content.campaign, content.nature, content.weight, JSON.stringify(content));
-    for (let first = 0; first < batches.length; first += pipelinedMax) {
+    for (let first = 0; first < batches.length; first += addedAtOnceMax) {
       if (content.nature === 'information') await this.#room(carrier, signal);
       if (signal.aborted) return first;
-      const several = batches.slice(first, first + pipelinedMax);
-      await Promise.all(several.map((batch) => this.#add(prefix, batch)));
+      await this.#add(prefix, content.campaign, batches.slice(first, first + addedAtOnceMax));
     }
     if (content.nature === 'alert') await this.#reachReplica();
     return batches.length;
@@ -67,19 +67,14 @@ export class Producer implements Enqueue {
     return (await this.#scripts.close(carrierKeys(carrier).prefix, campaign)) === 1;
   }
 
-  async #add(prefix: string, batch: Batch): Promise<void> {
-    const { campaign, number, attempt, packed } = batch;
-    const recipients = batch.only?.length ?? batch.recipients;
-    await this.#scripts.enqueue(
-      prefix,
-      campaign,
-      number,
-      attempt,
-      entryVersion,
-      batchHeader(batch),
-      packed,
-      recipients,
-    );
+  async #add(prefix: string, campaign: Id, batches: readonly Batch[]): Promise<void> {
+    const args = batches.flatMap((batch) => {
+      const recipients = batch.only?.length ?? batch.recipients;
+      return [batch.number, batch.attempt, batchHeader(batch), batch.packed, recipients];
+    });
+    const added = await this.#scripts.enqueue(prefix, campaign, entryVersion, ...args);
+    // Redis lost its data a moment ago; what it does not have must not count as enqueued.
+    if (added === -1) throw new Fault('redis', `campaign ${campaign} is not open in Redis any more; enqueue it again`);
   }
 
   async #room(carrier: string, signal: AbortSignal): Promise<void> {

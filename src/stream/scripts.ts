@@ -1,8 +1,8 @@
 /**
  * Lua scripts: each is one step that must not be seen half done. Keys of one call share a hash tag.
- * A batch's ledger (hash) names its owner; every step of a worker checks it first, so that a worker
- * which was taken for dead can change nothing. Pure text; `consumer.ts`, `producer.ts` and `slots.ts`
- * call them.
+ * A batch's ledger (hash) names its owner: a worker and the number of the hold, `worker#7`. Every step of a
+ * worker checks it first, so that one which was taken for dead can change nothing, not even when the same worker
+ * took the batch again meanwhile. Pure text; `consumer.ts`, `producer.ts` and `slots.ts` call them.
  *
  * Scripts that workers need to get rid of work may run when Redis is at `maxmemory` (allow-oom).
  */
@@ -49,27 +49,39 @@ return 1
 `;
 
 /**
- * KEYS prefix. ARGV campaign, number, attempt, version, header, packed, recipients.
- * 1 added · 0 was added before · -1 the campaign is not open here (open it first).
+ * KEYS prefix. ARGV campaign, version, then number, attempt, header, packed and recipients of each batch, in order
+ * of their numbers. One call for several: of two calls on their way the later could come first (Redis may know the
+ * script only then), and the batch that was overtaken would count as added before.
+ * Returns how many were not there yet · -1 the campaign is not open here (open it first).
  */
 export const enqueueScript = `${schedule}
-local prefix, campaign, number, attempt = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local prefix, campaign, version = KEYS[1], ARGV[1], ARGV[2]
 local meta = prefix .. ':meta:' .. campaign
-local m = redis.call('HMGET', meta, 'state', 'last', 'again:' .. number)
+local m = redis.call('HMGET', meta, 'state', 'last')
 if not m[2] then return -1 end
-if attempt == 1 then
-  if number <= tonumber(m[2]) then return 0 end
-  redis.call('HSET', meta, 'last', number)
-else
-  if attempt <= tonumber(m[3] or '1') then return 0 end
-  redis.call('HSET', meta, 'again:' .. number, attempt)
+local last, added, bytes = tonumber(m[2]), 0, 0
+for a = 3, #ARGV, 5 do
+  local number, attempt, isNew = tonumber(ARGV[a]), tonumber(ARGV[a + 1]), false
+  if attempt == 1 then
+    isNew = number > last
+    if isNew then last = number end
+  else
+    isNew = attempt > tonumber(redis.call('HGET', meta, 'again:' .. number) or '1')
+    if isNew then redis.call('HSET', meta, 'again:' .. number, attempt) end
+  end
+  if isNew then
+    local stream, header, packed, recipients = prefix .. ':campaign:' .. campaign, ARGV[a + 2], ARGV[a + 3], ARGV[a + 4]
+    redis.call('XADD', stream, '*', 'v', version, 'n', recipients, 'h', header, 'p', packed)
+    added, bytes = added + 1, bytes + #packed
+  end
 end
-redis.call('XADD', prefix .. ':campaign:' .. campaign, '*', 'v', ARGV[4], 'n', ARGV[7], 'h', ARGV[5], 'p', ARGV[6])
-redis.call('INCRBY', prefix .. ':waiting', #ARGV[6])
+if added == 0 then return 0 end
+redis.call('HSET', meta, 'last', last)
+redis.call('INCRBY', prefix .. ':waiting', bytes)
 if m[1] ~= 'paused' and schedule(prefix, meta, campaign) == 1 then
   redis.call('PUBLISH', prefix .. ':wake', 'take')
 end
-return 1
+return added
 `;
 
 /**
@@ -106,15 +118,15 @@ return 1
 `;
 
 /**
- * KEYS prefix. ARGV worker, leaseMs, count, lane… Takes the next batches that are due: of the first lane that has
- * any, the campaign with the lowest start tag, whose tag then grows by recipients ÷ weight.
- * Returns [campaign, entry, state, fields] for each.
+ * KEYS prefix. ARGV worker, owner, leaseMs, count, lane… Takes the next batches that are due: of the first lane that
+ * has any, the campaign with the lowest start tag, whose tag then grows by recipients ÷ weight. An entry of another
+ * format counts as one recipient; whoever reads it puts it aside. Returns [campaign, entry, state, fields] for each.
  */
 export const takeScript = `${allowOom}${now}
-local prefix, worker, lease, count = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local prefix, worker, owner, lease, count = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local taken = {}
 local clock = prefix .. ':clock'
-for a = 4, #ARGV do
+for a = 5, #ARGV do
   local lane = prefix .. ':schedule:' .. ARGV[a]
   while #taken < count do
     local top = redis.call('ZRANGE', lane, 0, 0, 'WITHSCORES')
@@ -128,12 +140,12 @@ for a = 4, #ARGV do
     else
       local entry, fields = read[1][2][1][1], read[1][2][1][2]
       local m = redis.call('HMGET', meta, 'weight', 'state')
-      local finish = start + tonumber(fields[4]) / tonumber(m[1] or '1')
+      local finish = start + (tonumber(fields[4] or '') or 1) / tonumber(m[1] or '1')
       redis.call('ZADD', lane, finish, campaign)
       if m[1] then redis.call('HSET', meta, 'finish', finish) end
       redis.call('HSET', clock, ARGV[a], start)
       redis.call('ZADD', prefix .. ':held', now() + lease, campaign .. '/' .. entry)
-      redis.call('HSET', prefix .. ':ledger:' .. campaign .. '/' .. entry, 'o', worker)
+      redis.call('HSET', prefix .. ':ledger:' .. campaign .. '/' .. entry, 'o', owner)
       taken[#taken + 1] = { campaign, entry, m[2] or 'active', fields }
     end
   end
@@ -143,11 +155,12 @@ return taken
 `;
 
 /**
- * KEYS prefix. ARGV worker, leaseMs, count. Takes over batches whose holder's lease has ended.
- * Returns [campaign, entry, state, fields, reserved, frames, answered, again] for each.
+ * KEYS prefix. ARGV worker, owner, leaseMs, count. Takes over batches whose holder's lease has ended. One that this
+ * worker itself failed to renew stays with the hold it has, and is only kept alive: it may be in hand yet.
+ * Returns [campaign, entry, state, fields, owner, reserved, frames, answered, again] for each.
  */
 export const claimScript = `${allowOom}${now}
-local prefix, worker, lease, count = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local prefix, worker, lease, count = KEYS[1], ARGV[1], tonumber(ARGV[3]), tonumber(ARGV[4])
 local claimed = {}
 local time = now()
 for _, member in ipairs(redis.call('ZRANGEBYSCORE', prefix .. ':held', '-inf', time, 'LIMIT', 0, count)) do
@@ -158,27 +171,32 @@ for _, member in ipairs(redis.call('ZRANGEBYSCORE', prefix .. ':held', '-inf', t
     redis.call('ZREM', prefix .. ':held', member)
   else
     local ledger = prefix .. ':ledger:' .. member
-    local l = redis.call('HMGET', ledger, 'r', 'n', 'a', 'w')
-    redis.call('HSET', ledger, 'o', worker)
-    redis.call('HDEL', ledger, 'f', 'w')
+    local l = redis.call('HMGET', ledger, 'o', 'r', 'n', 'a', 'w')
+    local owner = l[1] or ''
+    if string.sub(owner, 1, #worker + 1) ~= worker .. '#' then
+      owner = ARGV[2]
+      redis.call('HSET', ledger, 'o', owner)
+      redis.call('HDEL', ledger, 'f', 'w')
+    end
     redis.call('ZADD', prefix .. ':held', time + lease, member)
-    local state = redis.call('HGET', prefix .. ':meta:' .. campaign, 'state')
-    claimed[#claimed + 1] = { campaign, entry, state or 'active', got[1][2], l[1] or '0', l[2] or '0', l[3] or '', l[4] or '' }
+    local state = redis.call('HGET', prefix .. ':meta:' .. campaign, 'state') or 'active'
+    claimed[#claimed + 1] =
+      { campaign, entry, state, got[1][2], owner, l[2] or '0', l[3] or '0', l[4] or '', l[5] or '' }
   end
 end
 return claimed
 `;
 
 /**
- * KEYS prefix. ARGV worker, leaseMs, member… Keeps batches alive. Returns for each member its campaign's state,
- * or `lost` when it belongs to somebody else by now.
+ * KEYS prefix. ARGV leaseMs, then member and owner of each batch. Keeps batches alive. Returns for each its
+ * campaign's state, or `lost` when it belongs to somebody else by now.
  */
 export const renewScript = `${allowOom}${now}
-local prefix, worker, lease = KEYS[1], ARGV[1], tonumber(ARGV[2])
+local prefix, lease = KEYS[1], tonumber(ARGV[1])
 local states = {}
 local until_ = now() + lease
-for a = 3, #ARGV do
-  if redis.call('HGET', prefix .. ':ledger:' .. ARGV[a], 'o') == worker then
+for a = 2, #ARGV, 2 do
+  if redis.call('HGET', prefix .. ':ledger:' .. ARGV[a], 'o') == ARGV[a + 1] then
     redis.call('ZADD', prefix .. ':held', 'XX', until_, ARGV[a])
     local campaign = string.sub(ARGV[a], 1, string.find(ARGV[a], '/') - 1)
     states[#states + 1] = redis.call('HGET', prefix .. ':meta:' .. campaign, 'state') or 'active'
@@ -189,25 +207,31 @@ end
 return states
 `;
 
-/** KEYS ledger. ARGV worker, reserved, frames. 1 reserved · 0 the batch is somebody else's. */
-export const reserveScript = `${allowOom}
-if redis.call('HGET', KEYS[1], 'o') ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], 'r', ARGV[2], 'n', ARGV[3])
-return 1
+/**
+ * KEYS prefix. ARGV leaseMs, member, owner, reserved, frames. Frames up to `reserved` may be written from now on;
+ * keeps the batch alive. Returns its campaign's state, or `lost`.
+ */
+export const reserveScript = `${allowOom}${now}
+local prefix, member = KEYS[1], ARGV[2]
+local ledger = prefix .. ':ledger:' .. member
+if redis.call('HGET', ledger, 'o') ~= ARGV[3] then return 'lost' end
+redis.call('HSET', ledger, 'r', ARGV[4], 'n', ARGV[5])
+redis.call('ZADD', prefix .. ':held', 'XX', now() + tonumber(ARGV[1]), member)
+local campaign = string.sub(member, 1, string.find(member, '/') - 1)
+return redis.call('HGET', prefix .. ':meta:' .. campaign, 'state') or 'active'
 `;
 
 /**
- * KEYS prefix. ARGV worker, member, flush, done, version, header, packed, answered,
- * packedBytes. Records answers and, when the
- * batch is done, acknowledges and deletes it. Answers are facts, so they are recorded even when the
+ * KEYS prefix. ARGV owner, member, flush, done, version, header, packed, answered, packedBytes. Records answers and,
+ * when the batch is done, acknowledges and deletes it. Answers are facts, so they are recorded even when the
  * batch belongs to somebody else by now. A repeated flush changes nothing.
  * 1 recorded · 0 recorded, but the batch is somebody else's.
  */
 export const settleScript = `${allowOom}
-local prefix, worker, member, flush, done = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1'
+local prefix, owner, member, flush, done = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1'
 local ledger = prefix .. ':ledger:' .. member
 local l = redis.call('HMGET', ledger, 'o', 'f')
-local mine = l[1] == worker
+local mine = l[1] == owner
 if mine and tonumber(l[2] or '0') >= flush then return 1 end
 if #ARGV[7] > 0 then
   redis.call('XADD', prefix .. ':outcomes', '*', 'v', ARGV[5], 'h', ARGV[6], 'o', ARGV[7])
@@ -229,13 +253,13 @@ return 1
 `;
 
 /**
- * KEYS prefix. ARGV worker, member, written, frames, answered, again. Lets anybody take the batch over at once;
+ * KEYS prefix. ARGV owner, member, written, frames, answered, again. Lets anybody take the batch over at once;
  * `again`: frames that were written and refused for a while, by commas.
  */
 export const giveBackScript = `${allowOom}
-local prefix, worker, member = KEYS[1], ARGV[1], ARGV[2]
+local prefix, owner, member = KEYS[1], ARGV[1], ARGV[2]
 local ledger = prefix .. ':ledger:' .. member
-if redis.call('HGET', ledger, 'o') ~= worker then return 0 end
+if redis.call('HGET', ledger, 'o') ~= owner then return 0 end
 redis.call('HSET', ledger, 'r', ARGV[3], 'n', ARGV[4], 'a', ARGV[5], 'w', ARGV[6], 'o', '')
 redis.call('HDEL', ledger, 'f')
 redis.call('ZADD', prefix .. ':held', 'XX', 0, member)
@@ -244,19 +268,20 @@ return 1
 `;
 
 /**
- * KEYS prefix. ARGV member, reason, field… Moves an entry that nobody can read out of the way of the rest, to where
- * people can see it.
+ * KEYS prefix. ARGV owner, member, reason, packedBytes, field… Moves an entry that nobody can read out of the way of
+ * the rest, to where people can see it. 0 the batch is somebody else's, who may be able to read it.
  */
 export const setAsideScript = `${allowOom}
-local prefix, member = KEYS[1], ARGV[1]
+local prefix, owner, member = KEYS[1], ARGV[1], ARGV[2]
+if redis.call('HGET', prefix .. ':ledger:' .. member, 'o') ~= owner then return 0 end
 local slash = string.find(member, '/')
 local campaign, entry = string.sub(member, 1, slash - 1), string.sub(member, slash + 1)
 local stream = prefix .. ':campaign:' .. campaign
 local fields = {}
-for a = 3, #ARGV do fields[#fields + 1] = ARGV[a] end
-redis.call('XADD', prefix .. ':aside', '*', 'campaign', campaign, 'reason', ARGV[2], unpack(fields))
+for a = 5, #ARGV do fields[#fields + 1] = ARGV[a] end
+redis.call('XADD', prefix .. ':aside', '*', 'campaign', campaign, 'reason', ARGV[3], unpack(fields))
 redis.call('XACK', stream, 'workers', entry)
-redis.call('XDEL', stream, entry)
+if redis.call('XDEL', stream, entry) == 1 then redis.call('DECRBY', prefix .. ':waiting', ARGV[4]) end
 redis.call('ZREM', prefix .. ':held', member)
 redis.call('DEL', prefix .. ':ledger:' .. member)
 return 1
