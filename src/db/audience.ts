@@ -113,11 +113,15 @@ function routeSql(reach: Reach, parameter: (value: unknown) => string): { joins:
 
 type Counts = { residents: string; with_points: string; with_active: string; active_points: string | null };
 
+/** Residents of an audience without a mobile, with opted-out ones only, and contact points that may be used. */
+export type AudienceCounts = {
+  readonly noMobile: number;
+  readonly optedOut: number;
+  readonly activePoints: number;
+};
+
 /** How many of the audience cannot be reached for want of a mobile or of consent, and points that can be. */
-export async function countAudience(
-  client: ClientBase | Pool,
-  reach: Reach,
-): Promise<{ readonly noMobile: number; readonly optedOut: number; readonly activePoints: number }> {
+export async function countAudience(client: ClientBase | Pool, reach: Reach): Promise<AudienceCounts> {
   const values: unknown[] = [reach.organisation];
   const onList = (resident: string) => {
     if (!('lists' in reach.audience)) return '';
@@ -173,11 +177,7 @@ export async function audienceSummary(client: ClientBase, reach: Reach): Promise
 }
 
 /** Puts counts and groups together. */
-export function summarise(
-  reach: Reach,
-  rows: readonly GroupRow[],
-  counts: { readonly noMobile: number; readonly optedOut: number; readonly activePoints: number },
-): AudienceSummary {
+export function summarise(reach: Reach, rows: readonly GroupRow[], counts: AudienceCounts): AudienceSummary {
   const { groups, noCarrier } = nameGroups(reach, rows);
   const recipients = groups.reduce((sum, group) => sum + group.recipients, 0);
   const { noMobile, optedOut, activePoints } = counts;

@@ -14,14 +14,17 @@ import {
   unitSeparator,
 } from '../handoff.ts';
 import {
+  type AudienceCounts,
   type AudienceGroup,
   countAudience,
   type GroupRow,
+  type Reach,
   type RecipientField,
   reachedSql,
   type Route,
   summarise,
 } from './audience.ts';
+import type { Database } from './client.ts';
 import type { Audience } from './schema.ts';
 
 /** A campaign as its planner sees it. */
@@ -107,25 +110,36 @@ export type Frozen = { readonly kind: 'frozen'; readonly recipients: number } | 
 
 /**
  * Freezes the recipients of a launched campaign, numbered by carrier and language, and cuts them into
- * batches; one transaction, which the caller holds. A campaign without recipients is completed at once.
+ * batches, in one transaction. A campaign without recipients is completed at once.
  */
-export async function freeze(
-  { client, pool }: { readonly client: ClientBase; readonly pool: Pool },
+export async function freeze(database: Database, campaign: PlannedCampaign, cutting: Cutting): Promise<Frozen> {
+  const { defaultLanguage, contents, organisation, audience } = campaign;
+  const languages = [defaultLanguage, ...Object.keys(contents).filter((language) => language !== defaultLanguage)];
+  const reach = { organisation, audience, languages, fields: cutting.fields, routes: cutting.routes };
+  // Side by side, since the two take about as long. The count asks for its connection first: a transaction
+  // that waited for one while it holds one could wait for ever.
+  const counts = countAudience(database.pool, reach);
+  const frozen = database.service(({ client }) => freezeReach(client, campaign, reach, cutting, counts));
+  await Promise.allSettled([counts, frozen]);
+  return frozen;
+}
+
+async function freezeReach(
+  client: ClientBase,
   campaign: PlannedCampaign,
+  reach: Reach,
   cutting: Cutting,
+  counts: Promise<AudienceCounts>,
 ): Promise<Frozen> {
   const { rowCount } = await client.query(
     "select from campaigns where id = $1 and status = 'launched' and planned_at is null for no key update",
     [campaign.id],
   );
   if (rowCount === 0) return { kind: 'skipped' };
-  const { defaultLanguage, contents, organisation, audience } = campaign;
-  const languages = [defaultLanguage, ...Object.keys(contents).filter((l) => l !== defaultLanguage)];
-  const reach = { organisation, audience, languages, fields: cutting.fields, routes: cutting.routes };
   await client.query("set local work_mem = '256MB'");
   const reached = reachedSql(reach);
   const own = `$${reached.values.length + 1}::bigint`;
-  const numbered = client.query<GroupRow>(
+  const { rows } = await client.query<GroupRow>(
     `with ${reached.text},
       numbered as materialized (select *,
         row_number() over (order by carrier, language)::int - 1 as ordinal from reached),
@@ -135,9 +149,7 @@ export async function freeze(
         group by carrier, language order by carrier, language`,
     [...reached.values, campaign.id],
   );
-  // On a connection of its own, since the two take about as long and neither needs the other.
-  const [{ rows }, counts] = await Promise.all([numbered, countAudience(pool, reach)]);
-  const summary = summarise(reach, rows, counts);
+  const summary = summarise(reach, rows, await counts);
   const batches = await cut(client, campaign, summary.groups, cutting);
   await client.query(
     `update campaigns set planned_at = now(), recipients = $2, duplicates = $3, unreachable = $4, batches = $5,

@@ -52,9 +52,7 @@ export async function launch(parts: LaunchParts, campaign: PlannedCampaign, sign
   if (!campaign.planned) {
     const startedMs = parts.clock.monotonicMs();
     const frozen = await parts.turns.take(campaign.nature, () =>
-      parts.database.service(({ client }) =>
-        freeze({ client, pool: parts.database.pool }, campaign, { ...parts, routes: parts.routes(), fields }),
-      ),
+      freeze(parts.database, campaign, { ...parts, routes: parts.routes(), fields }),
     );
     if (frozen.kind === 'skipped') return false;
     const ms = Math.round(parts.clock.monotonicMs() - startedMs);

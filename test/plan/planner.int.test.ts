@@ -1,0 +1,350 @@
+/** The planner on real PostgreSQL and Redis: from a launched campaign to batches in streams, and to its end. */
+import pg from 'pg';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
+import { connect, type Database } from '../../src/db/client.ts';
+import type { Batch, CommandQueue, Enqueue, Id, ProgressEvent } from '../../src/handoff.ts';
+import { Planner, type PlannerLimits } from '../../src/plan/planner.ts';
+import { Commands, publishCommand } from '../../src/stream/commands.ts';
+import { readBatch } from '../../src/stream/entry.ts';
+import { carrierKeys } from '../../src/stream/keys.ts';
+import { Producer } from '../../src/stream/producer.ts';
+import { connectRedis, type RedisConnection } from '../../src/stream/redis.ts';
+import { silentLog } from '../../src/telemetry.ts';
+import { type TestDatabase, testDatabase } from '../support/postgres.ts';
+import { testRedis } from '../support/redis.ts';
+import { addCampaign, addManyResidents, addOrganisation, addResidents } from '../support/town.ts';
+
+const recipients = 260;
+const carriers = [
+  { name: 'north', prefixes: ['336'], order: 0, ratePerSecond: 10 },
+  { name: 'south', prefixes: ['3363998010'], order: 0, ratePerSecond: 10 },
+];
+const limits: PlannerLimits = {
+  batchSecondsMax: 1,
+  batchRecipientsMax: 500,
+  campaignsAtOnceMax: 1,
+  leaseMs: 1000,
+  sweepMs: 20,
+  receiptWaitMs: 3_600_000,
+};
+
+let database: TestDatabase;
+let owner: pg.Client;
+let service: Database;
+let redisUrl: string;
+let redis: RedisConnection;
+let organisation: Id;
+let events: ProgressEvent[];
+const planners: Planner[] = [];
+const connections: RedisConnection[] = [];
+
+beforeEach(async () => {
+  database = await testDatabase();
+  owner = new pg.Client({ connectionString: database.ownerUrl });
+  await owner.connect();
+  const options = { poolMax: 4, applicationName: 'test', statementTimeoutMs: 0, log: silentLog };
+  service = connect({ url: database.serviceUrl, ...options });
+  redisUrl = (await testRedis()).url;
+  redis = await connectRedis(redisUrl, 'command', silentLog);
+  organisation = await addOrganisation(owner);
+  await addManyResidents(owner, organisation, recipients);
+  events = [];
+});
+
+afterEach(async () => {
+  for (const planner of planners.splice(0)) await planner.stop();
+  for (const connection of connections.splice(0)) connection.disconnect();
+  redis.disconnect();
+  await service.close();
+  await owner.end();
+  await database.drop();
+});
+
+function producer(waitingBytesMax = 1 << 30): Producer {
+  return new Producer(redis, waitingBytesMax, systemClock);
+}
+
+async function startPlanner(
+  name: string,
+  enqueue: Enqueue = producer(),
+  changed: Partial<PlannerLimits> = {},
+): Promise<Planner> {
+  const reading = await connectRedis(redisUrl, 'reading', silentLog);
+  connections.push(reading);
+  const commands: CommandQueue = new Commands(reading, redis, name);
+  const planner = new Planner({
+    planner: name,
+    database: service,
+    commands,
+    enqueue,
+    publish: async (told) => void events.push(...told),
+    carriers,
+    limits: { ...limits, ...changed },
+    clock: systemClock,
+    log: silentLog,
+  });
+  planners.push(planner);
+  await planner.start();
+  return planner;
+}
+
+/** Looks until it holds; each look is a round trip to a server. */
+async function until<T>(look: () => Promise<T>, holds: (value: T) => boolean): Promise<T> {
+  for (;;) {
+    const value = await look();
+    if (holds(value)) return value;
+  }
+}
+
+async function campaignOf(id: Id): Promise<{ status: string; enqueued: boolean; planner: string | null }> {
+  const { rows } = await owner.query<{ status: string; enqueued: boolean; planner: string | null }>(
+    'select status, enqueued_at is not null as enqueued, planner from campaigns where id = $1',
+    [id],
+  );
+  return rows[0]!;
+}
+
+async function batchesOf(carrier: string, campaign: Id): Promise<Batch[]> {
+  const entries = await redis.xrangeBuffer(carrierKeys(carrier).campaign(campaign), '-', '+');
+  return entries.map(([, fields]) => readBatch(fields));
+}
+
+async function addressesOf(campaign: Id): Promise<string[]> {
+  const batches = [...(await batchesOf('north', campaign)), ...(await batchesOf('south', campaign))];
+  return batches.flatMap((batch) => batch.packed.toString().split('\x1e'));
+}
+
+const allAddresses = Array.from({ length: recipients }, (_, i) => String(33_639_980_000 + i));
+
+test('planner - a launched campaign is in its carriers’ streams, each address once and at its carrier', async () => {
+  const id = await addCampaign(owner, organisation);
+  await startPlanner('one');
+  await publishCommand(redis, id, 'launch');
+  await until(
+    () => campaignOf(id),
+    (campaign) => campaign.enqueued,
+  );
+  expect(await campaignOf(id)).toEqual({ status: 'sending', enqueued: true, planner: null });
+  expect((await addressesOf(id)).sort()).toEqual(allAddresses);
+  for (const batch of await batchesOf('south', id)) expect(batch.packed.toString()).toMatch(/^3363998010\d/);
+  expect((await batchesOf('north', id)).map((batch) => batch.number)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+  expect(events.at(-1)).toMatchObject({ campaign: id, progress: { planned: recipients, pending: recipients } });
+});
+
+test('planner - a campaign whose command was lost is found all the same', async () => {
+  const id = await addCampaign(owner, organisation);
+  await startPlanner('one');
+  await until(
+    () => campaignOf(id),
+    (campaign) => campaign.enqueued,
+  );
+  expect(await addressesOf(id)).toHaveLength(recipients);
+});
+
+test('planner - what one planner left half done another finishes, and nothing is in twice', async () => {
+  const id = await addCampaign(owner, organisation);
+  const real = producer();
+  let added = 0;
+  const dies: Enqueue = {
+    control: (...args) => real.control(...args),
+    close: (...args) => real.close(...args),
+    async enqueue(carrier, content, batches, options) {
+      await real.enqueue(carrier, content, batches.slice(0, 3), options);
+      added += 1;
+      throw new Error('the planner died here');
+    },
+  };
+  const first = await startPlanner('one', dies);
+  await until(
+    () => redis.ping(),
+    () => added >= 2,
+  );
+  await first.stop();
+  await startPlanner('two');
+  await until(
+    () => campaignOf(id),
+    (campaign) => campaign.enqueued,
+  );
+  expect((await addressesOf(id)).sort()).toEqual(allAddresses);
+});
+
+test('planner - pause, resume and cancel reach the carriers, from the stream and from the outbox', async () => {
+  const id = await addCampaign(owner, organisation);
+  await startPlanner('one');
+  await until(
+    () => campaignOf(id),
+    (campaign) => campaign.enqueued,
+  );
+  const stateAt = (carrier: string) => redis.hget(carrierKeys(carrier).meta(id), 'state');
+  const states = async () => `${await stateAt('north')} ${await stateAt('south')}`;
+  const move = (status: string) => owner.query('update campaigns set status = $2 where id = $1', [id, status]);
+  await move('paused');
+  await publishCommand(redis, id, 'pause');
+  await until(states, (both) => both === 'paused paused');
+  await move('sending');
+  // A stale word about an older status: the row is the truth.
+  await publishCommand(redis, id, 'pause');
+  await until(states, (both) => both === 'active active');
+  await move('cancelling');
+  await owner.query(
+    `insert into outbox (organisation_id, campaign_id, command, created_at)
+      values ($1, $2, 'cancel', now() - interval '2 seconds')`,
+    [organisation, id],
+  );
+  await until(states, (both) => both === 'cancelled cancelled');
+  await until(
+    async () => (await owner.query('select from outbox')).rowCount,
+    (rows) => rows === 0,
+  );
+});
+
+test('planner - a campaign that was paused or cancelled while it was planned reaches Redis as such', async () => {
+  const paused = await addCampaign(owner, organisation);
+  const real = producer();
+  const slow: Enqueue = {
+    control: (...args) => real.control(...args),
+    close: (...args) => real.close(...args),
+    async enqueue(carrier, content, batches, options) {
+      await service.pool.query("update campaigns set status = 'paused' where id = $1 and status = 'sending'", [paused]);
+      await publishCommand(redis, paused, 'pause');
+      return real.enqueue(carrier, content, batches, options);
+    },
+  };
+  await startPlanner('one', slow);
+  await until(
+    () => campaignOf(paused),
+    (campaign) => campaign.enqueued,
+  );
+  await until(
+    () => redis.hget(carrierKeys('north').meta(paused), 'state'),
+    (state) => state === 'paused',
+  );
+  expect(await redis.zscore(carrierKeys('north').schedule('information'), paused)).toBeNull();
+});
+
+test('planner - information that waits for room blocks neither an alert nor another carrier', async () => {
+  const full = await addCampaign(owner, organisation);
+  const alert = await addCampaign(owner, organisation, { nature: 'alert' });
+  await redis.set(carrierKeys('north').waiting, 1_000_000);
+  await startPlanner('one', producer(1_000_000));
+  await until(
+    () => campaignOf(alert),
+    (campaign) => campaign.enqueued,
+  );
+  await until(
+    () => batchesOf('south', full),
+    (batches) => batches.length > 0,
+  );
+  const other = await addOrganisation(owner, 'South');
+  await addResidents(owner, other, [{ mobiles: ['+33639980101'] }]);
+  const southern = await addCampaign(owner, other);
+  await until(
+    () => campaignOf(southern),
+    (campaign) => campaign.enqueued,
+  );
+  expect(await batchesOf('north', full)).toHaveLength(0);
+  expect((await campaignOf(full)).enqueued).toBe(false);
+  await redis.set(carrierKeys('north').waiting, 0);
+  await until(
+    () => batchesOf('north', full),
+    (batches) => batches.length > 0,
+  );
+});
+
+async function settle(id: Id, counts: string): Promise<void> {
+  for (const carrier of ['north', 'south']) await redis.del(carrierKeys(carrier).campaign(id));
+  await owner.query(`update campaign_progress set ${counts} where campaign_id = $1 and carrier = 'north'`, [id]);
+}
+
+test('planner - a campaign ends when every message has its outcome and receipt, and leaves Redis', async () => {
+  const id = await addCampaign(owner, organisation);
+  await startPlanner('one');
+  await until(
+    () => campaignOf(id),
+    (campaign) => campaign.enqueued,
+  );
+  await settle(id, `submitted = ${recipients}, delivered = ${recipients - 1}, awaiting_receipt = 1`);
+  const untouched = await addCampaign(owner, organisation);
+  await until(
+    () => campaignOf(untouched),
+    (campaign) => campaign.enqueued,
+  );
+  expect((await campaignOf(id)).status).toBe('sending');
+  await settle(id, `delivered = ${recipients}, awaiting_receipt = 0`);
+  await until(
+    () => campaignOf(id),
+    (campaign) => campaign.status === 'completed',
+  );
+  expect(await redis.keys(`*${id}*`)).toEqual([]);
+  await until(
+    () => redis.ping(),
+    () => events.some((event) => event.campaign === id && event.finished),
+  );
+});
+
+test('planner - receipts that never come do not keep a campaign open for ever', async () => {
+  const id = await addCampaign(owner, organisation);
+  await startPlanner('one', producer(), { receiptWaitMs: 0 });
+  await until(
+    () => campaignOf(id),
+    (campaign) => campaign.enqueued,
+  );
+  await settle(id, `awaiting_receipt = ${recipients}`);
+  await until(
+    () => campaignOf(id),
+    (campaign) => campaign.status === 'completed',
+  );
+});
+
+test('planner - a cancelled campaign ends as cancelled, also before it was planned', async () => {
+  const unplanned = await addCampaign(owner, organisation, { status: 'cancelling' });
+  const id = await addCampaign(owner, organisation);
+  await startPlanner('one');
+  await until(
+    () => campaignOf(unplanned),
+    (campaign) => campaign.status === 'cancelled',
+  );
+  await until(
+    () => campaignOf(id),
+    (campaign) => campaign.enqueued,
+  );
+  await owner.query("update campaigns set status = 'cancelling' where id = $1", [id]);
+  await settle(id, `cancelled = ${recipients}`);
+  await until(
+    () => campaignOf(id),
+    (campaign) => campaign.status === 'cancelled',
+  );
+});
+
+test('planner - a paused campaign whose time is over goes on, so that the rest can expire', async () => {
+  const id = await addCampaign(owner, organisation);
+  await startPlanner('one');
+  await until(
+    () => campaignOf(id),
+    (campaign) => campaign.enqueued,
+  );
+  await owner.query("update campaigns set status = 'paused', expires_at = now() - interval '1 second' where id = $1", [
+    id,
+  ]);
+  await redis.hset(carrierKeys('north').meta(id), 'state', 'paused');
+  await until(
+    () => redis.hget(carrierKeys('north').meta(id), 'state'),
+    (state) => state === 'active',
+  );
+});
+
+test('planner - two planners share campaigns, and none is planned by both', async () => {
+  const ids: Id[] = [];
+  for (let i = 0; i < 12; i += 1) ids.push(await addCampaign(owner, organisation));
+  await Promise.all([startPlanner('one'), startPlanner('two')]);
+  for (const id of ids) {
+    await until(
+      () => campaignOf(id),
+      (campaign) => campaign.enqueued,
+    );
+    expect((await addressesOf(id)).sort()).toEqual(allAddresses);
+  }
+  const planned = events.filter((event) => event.progress.pending === recipients).map((event) => event.campaign);
+  expect(planned.sort()).toEqual([...ids].sort());
+});
