@@ -6,4 +6,5 @@ export const benches: Readonly<Record<string, () => Promise<AnyBench>>> = {
   millions: async () => (await import('./millions.ts')).millions,
   scale: async () => (await import('./scale.ts')).scale,
   start: async () => (await import('./start.ts')).start,
+  edge: async () => (await import('./edge.ts')).edge,
 };
