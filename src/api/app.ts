@@ -3,7 +3,7 @@
  * port and no connection; `cluster/` hands it its database, streams and clock.
  */
 import { OpenAPIHono } from '@hono/zod-openapi';
-import type { Context } from 'hono';
+import type { Context, Env } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import { Authentication } from './authentication.ts';
 import { boundedJson, jsonFault } from './body.ts';
@@ -26,7 +26,7 @@ export function createApi(dependencies: ApiDependencies): OpenAPIHono {
     knownMax: limits.keysRememberedMax,
   });
   const parts: Parts = { ...dependencies, authentication, json: boundedJson(limits.jsonBytesMax) };
-  const app = new OpenAPIHono({ defaultHook: refuseInvalid });
+  const app = new OpenAPIHono<Env>({ defaultHook: refuseInvalid });
   app.onError(async (error, c) => {
     const problem = problemOf(isUnreadableJson(error) ? await jsonFault(c) : error);
     // A caller's mistakes are told to the caller; the log is for ours.

@@ -44,7 +44,8 @@ async function readBody(c: Context, bytesMax: number): Promise<Buffer> {
 
 /** A body as it comes, at most `bytesMax` of it. A client that goes away is told from what fails here. */
 export async function* bodyChunks(c: Context, bytesMax: number): AsyncGenerator<Uint8Array, void, void> {
-  const reader = c.req.raw.body?.getReader();
+  const body: ReadableStream<Uint8Array> | null = c.req.raw.body;
+  const reader = body?.getReader();
   if (reader === undefined) return;
   let length = 0;
   try {

@@ -52,12 +52,19 @@ const style = `
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1b1b1b; }
 h2 { border-bottom: 2px solid #ccc; margin-top: 3rem; } h3 { margin: 2rem 0 .2rem; }
 code { font: .9em ui-monospace, monospace; background: #f2f2f2; padding: .1em .3em; border-radius: 3px; }
-table { border-collapse: collapse; width: 100%; margin: .5rem 0; } td, th { border: 1px solid #ccc; padding: .3rem .5rem;
-text-align: left; vertical-align: top; } th { background: #f2f2f2; } a { color: #0b4f9e; }
+table { border-collapse: collapse; width: 100%; margin: .5rem 0; }
+td, th { border: 1px solid #ccc; padding: .3rem .5rem; text-align: left; vertical-align: top; }
+th { background: #f2f2f2; } a { color: #0b4f9e; }
 @media (prefers-color-scheme: dark) { body { background: #161616; color: #e8e8e8; } code, th { background: #2a2a2a; }
 a { color: #8ab8f0; } td, th { border-color: #444; } }`;
 
-const escapes: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
+const escapes: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
 
 function escape(text: string): string {
   return text.replace(/[&<>"']/gu, (character) => escapes[character] ?? character);
@@ -90,7 +97,11 @@ function words(schema: DocumentSchema | undefined): string {
   if (schema.const !== undefined) return `<code>${escape(JSON.stringify(schema.const))}</code>`;
   const parts = schema.anyOf ?? schema.oneOf;
   if (parts !== undefined) return parts.map(words).join(' or ');
-  if (schema.allOf !== undefined) return schema.allOf.map(words).filter((word) => word !== '').join(' and ');
+  if (schema.allOf !== undefined)
+    return schema.allOf
+      .map(words)
+      .filter((word) => word !== '')
+      .join(' and ');
   return plainWords(schema);
 }
 
@@ -136,8 +147,9 @@ function operationHtml(path: string, method: string, operation: DocumentOperatio
     escape(response.description ?? ''),
     contentWords(response.content),
   ]);
+  const needs = keys.length === 0 ? '' : `with ${escape(keys.join(' or '))}`;
   return `<h3>${escape(operation.summary ?? '')}</h3>
-<p><code>${method.toUpperCase()} ${escape(path)}</code> ${keys.length === 0 ? '' : `with ${escape(keys.join(' or '))}`}</p>
+<p><code>${method.toUpperCase()} ${escape(path)}</code> ${needs}</p>
 ${prose(operation.description)}${table(['Parameter', 'In', 'What'], parameters)}
 ${body === '' ? '' : `<p>Body: ${body}</p>`}${table(['Answer', 'What', 'Body'], responses)}`;
 }
@@ -167,6 +179,7 @@ export function documentPage(document: OpenApiDocument): string {
   return `<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>${escape(document.info.title)} API</title><style>${style}</style></head>
-<body><h1>${escape(document.info.title)} API</h1><nav>${links.join(' · ')} · <a href="openapi.json">openapi.json</a></nav>
+<body><h1>${escape(document.info.title)} API</h1>
+<nav>${links.join(' · ')} · <a href="openapi.json">openapi.json</a></nav>
 ${prose(document.info.description)}${sections.join('')}<h2 id="schemas">schemas</h2>${schemas.join('')}</body></html>`;
 }

@@ -10,8 +10,9 @@ const problemList = kinds
 
 const description = `Alert and information campaigns to residents.
 
-Send a key as \`Authorization: Bearer tocsin_…\`. Ids are decimal text. Lists come in pages: send the \`next\` of one
-page as the \`cursor\` of the following. Unknown fields are refused. What belongs to another organisation does not exist.
+Send a key as \`Authorization: Bearer tocsin_…\`. Ids are decimal text. Lists come in pages: send the \`next\` of
+one page as the \`cursor\` of the following. Unknown fields are refused. What belongs to another organisation does
+not exist.
 
 Errors are problem details (RFC 9457). Their \`type\` is one of:
 

@@ -24,10 +24,7 @@ export const idempotencyHeaders = z.object({
 export type IdempotentRequest = { readonly key: string; readonly hash: Buffer };
 
 /** The key that a request carries, if any. */
-export async function idempotentRequest(
-  c: Context,
-  key: string | undefined,
-): Promise<IdempotentRequest | undefined> {
+export async function idempotentRequest(c: Context, key: string | undefined): Promise<IdempotentRequest | undefined> {
   if (key === undefined) return undefined;
   const body = c.req.raw.body === null && c.req.bodyCache.text === undefined ? '' : await c.req.text();
   const hash = createHash('sha256').update(`${c.req.method} ${c.req.path}\n${body}`).digest();

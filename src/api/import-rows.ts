@@ -130,8 +130,7 @@ class Row implements ImportedResident {
   }
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is refused
-const control = /[\u0000-\u001f\u007f-\u009f]/u;
+const control = /\p{Control}/u;
 
 function textError(cell: string, charactersMax: number): string | undefined {
   if (cell.length > charactersMax) return `the text has more than ${charactersMax} characters`;

@@ -40,7 +40,9 @@ export function problemType(kind: ProblemKind): string {
 /** One thing wrong with a request. */
 export const fieldErrorSchema = z
   .object({
-    field: z.string().openapi({ description: 'Path of the part at fault, such as `contents.fr` or `audience.lists.0`.' }),
+    field: z
+      .string()
+      .openapi({ description: 'Path of the part at fault, such as `contents.fr` or `audience.lists.0`.' }),
     message: z.string(),
     reason: z.string().optional().openapi({ description: 'A stable name of what is wrong, where there is one.' }),
   })

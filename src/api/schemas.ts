@@ -12,8 +12,9 @@ export const idSchema = z
   .refine((id) => id.length < 19 || BigInt(id) <= idMax, 'an id is at most 63 bits')
   .openapi({ type: 'string', example: '7331468302188544000' });
 
-/** Lowest and highest ids, where a page from the beginning starts. */
+/** Where a page of the oldest starts. */
 export const firstId: Id = '0';
+/** Where a page of the newest starts. */
 export const lastId: Id = String(idMax);
 
 /** Path parameters of a route with one id. */
@@ -27,8 +28,7 @@ export const lineSchema = (charactersMax: number) =>
   z
     .string()
     .max(charactersMax)
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is refused
-    .regex(/^[^\u0000-\u001f\u007f-\u009f\p{Surrogate}]*$/u, 'must be text without control characters');
+    .regex(/^[^\p{Control}\p{Surrogate}]*$/u, 'must be text without control characters');
 
 /** A line of text with something in it besides spaces. */
 export const nameSchema = (charactersMax: number) =>

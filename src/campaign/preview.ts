@@ -62,9 +62,7 @@ export function previewCampaign(
     const carrier = carriers.find(({ name }) => name === group.carrier);
     return carrier === undefined ? [] : [previewGroup(contents[group.language] ?? '', group, carrier, sample)];
   });
-  const shares = carriers
-    .map((carrier) => shareOf(carrier, groups))
-    .filter((share) => share.recipients > 0);
+  const shares = carriers.map((carrier) => shareOf(carrier, groups)).filter((share) => share.recipients > 0);
   return {
     segments: shares.reduce((sum, share) => sum + share.segments, 0),
     expectedSeconds: shares.reduce((longest, share) => Math.max(longest, share.seconds), 0),

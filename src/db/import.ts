@@ -29,8 +29,8 @@ export type ImportCounts = { readonly created: number; readonly updated: number 
 const keep = (column: string, parameter: number) =>
   `${column} = case when $${parameter} then excluded.${column} else r.${column} end`;
 
+/** Without a name, so that each chunk is planned for tables that have grown since the one before. */
 const importChunk: Statement = {
-  name: 'residents_import',
   text: `with input as materialized (
       select i.*, (floor(extract(epoch from clock_timestamp()) * 1000)::bigint << 22) | nextval('id_seq') as new_id
       from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
@@ -49,8 +49,8 @@ const importChunk: Statement = {
     contacts as materialized (
       select placed.id, c.channel, c.address
       from unnest($8::bigint[], $9::text[], $10::text[]) as c (row, channel, address) join placed using (row)),
-    gone as (delete from contact_points p using placed
-      where $18 and not placed.created and p.resident_id = placed.id and p.opted_out_at is null
+    gone as (delete from contact_points p
+      where $18 and p.resident_id = any (array(select id from placed where not created)) and p.opted_out_at is null
         and not exists (select from contacts c
           where c.id = p.resident_id and c.channel = p.channel and c.address = p.address)),
     added as (insert into contact_points (organisation_id, resident_id, channel, address)

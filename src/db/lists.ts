@@ -63,7 +63,8 @@ export async function deleteList(run: Run, id: Id): Promise<boolean> {
 
 const insertMember: Statement = {
   name: 'list_member_insert',
-  text: `with pair as (select l.id as list_id, r.id as resident_id from lists l, residents r where l.id = $1 and r.id = $2),
+  text: `with pair as (select l.id as list_id, r.id as resident_id from lists l, residents r
+      where l.id = $1 and r.id = $2),
     added as (insert into list_members (organisation_id, list_id, resident_id)
       select ${me}, list_id, resident_id from pair on conflict do nothing)
     select 1 as found from pair`,

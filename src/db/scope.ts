@@ -16,8 +16,8 @@ import type { Database, Session } from './client.ts';
 /** Who asks: an organisation, or the platform's owner. */
 export type Scope = { readonly organisation: Id } | 'platform';
 
-/** A statement that each connection prepares once, under its name. Names are unique in the program. */
-export type Statement = { readonly name: string; readonly text: string };
+/** A statement; each connection prepares one with a name once. Names are unique in the program. */
+export type Statement = { readonly name?: string; readonly text: string };
 
 /** Values of a statement's parameters; arrays become PostgreSQL arrays. */
 export type Values = readonly unknown[];
@@ -36,7 +36,7 @@ export type Scoped = {
   transaction<Result>(work: (run: Run) => Promise<Result>): Promise<Result>;
 };
 
-const scopeStatement: Statement = { name: 'tocsin_scope', text: 'select set_config($1, $2, true)' };
+const scopeStatement = { name: 'tocsin_scope', text: 'select set_config($1, $2, true)' };
 
 /** Connections on which `scopeStatement` is prepared. */
 const prepared = new WeakSet<PoolClient>();

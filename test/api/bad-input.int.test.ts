@@ -66,7 +66,14 @@ const cases: Case[] = [
   ['an unknown placeholder', '/campaigns', campaign({ contents: { fr: '{{age}}' } }), 422, 'invalid', 'contents.fr'],
   ['an open placeholder', '/campaigns', campaign({ contents: { fr: '{{city' } }), 422, 'invalid', 'contents.fr'],
   ['no default text', '/campaigns', campaign({ defaultLanguage: 'de' }), 422, 'invalid', 'defaultLanguage'],
-  ['a language that is none', '/campaigns', campaign({ contents: { Français: 'x' } }), 422, 'invalid', 'contents.Français'],
+  [
+    'a language that is none',
+    '/campaigns',
+    campaign({ contents: { Français: 'x' } }),
+    422,
+    'invalid',
+    'contents.Français',
+  ],
   ['a sender too long', '/campaigns', campaign({ sender: 'MAIRIE DE XX' }), 422, 'invalid', 'sender'],
   ['a sender with an accent', '/campaigns', campaign({ sender: 'Évry' }), 422, 'invalid', 'sender'],
   ['an unknown list', '/campaigns', campaign({ audience: { lists: ['7'] } }), 404, 'unknown-list', 'audience.lists.0'],
@@ -139,7 +146,9 @@ test('bad input - unknown keys, routes and ids are told', async () => {
 });
 
 test('keys - a revoked key ends at once where it was revoked', async () => {
-  const { body: created } = await api.platform.request('POST', `/organisations/${town.organisation}/keys`, { name: 'b' });
+  const { body: created } = await api.platform.request('POST', `/organisations/${town.organisation}/keys`, {
+    name: 'b',
+  });
   const holder = caller(api.app, town.organisation, created.key);
   expect((await holder.request('GET', '/residents')).status).toBe(200);
   const path = `/organisations/${town.organisation}/keys`;

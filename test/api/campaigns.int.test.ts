@@ -1,3 +1,4 @@
+/** Campaigns from draft to launch: commands, idempotency, preview. */
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Id } from '../../src/handoff.ts';
@@ -21,7 +22,10 @@ afterAll(async () => {
 const draft = async (caller: Caller = town): Promise<Id> =>
   (await caller.request('POST', '/campaigns', goodCampaign)).body.id;
 const outbox = async (campaign: Id): Promise<string[]> => {
-  const { rows } = await owner.query('select command from outbox where campaign_id = $1 order by id', [campaign]);
+  const { rows } = await owner.query<{ command: string }>(
+    'select command from outbox where campaign_id = $1 order by id',
+    [campaign],
+  );
   return rows.map((row) => row.command);
 };
 
@@ -74,7 +78,7 @@ test('campaigns - a launch without Redis is a fact all the same, and waits in th
 test('campaigns - two launches at once: one is accepted', async () => {
   const id = await draft();
   const answers = await Promise.all([1, 2, 3].map(() => town.request('POST', `/campaigns/${id}/launch`)));
-  expect(answers.map((answer) => answer.status).sort()).toEqual([202, 409, 409]);
+  expect(answers.map((answer) => answer.status).toSorted((a, b) => a - b)).toEqual([202, 409, 409]);
   expect(api.published.filter(([campaign]) => campaign === id)).toHaveLength(1);
 });
 
@@ -103,9 +107,7 @@ test('campaigns - a launch that reaches nobody is refused and leaves the draft',
 test('idempotency - the same request under a key is done once, byte for byte', async () => {
   const headers = { 'idempotency-key': 'create-1' };
   const before = (await town.request('GET', '/campaigns?limit=500')).body.items.length;
-  const answers = await Promise.all(
-    [1, 2, 3, 4].map(() => town.request('POST', '/campaigns', goodCampaign, headers)),
-  );
+  const answers = await Promise.all([1, 2, 3, 4].map(() => town.request('POST', '/campaigns', goodCampaign, headers)));
   expect(new Set(answers.map((answer) => JSON.stringify(answer.body))).size).toBe(1);
   expect(answers.map((answer) => answer.status)).toEqual([201, 201, 201, 201]);
   const replayed = answers.filter((answer) => answer.headers.get('idempotency-replayed') === 'true');

@@ -1,3 +1,4 @@
+/** CSV files under every cutting of their bytes. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type CsvRecord, CsvReader } from '../../src/api/csv.ts';
@@ -25,11 +26,18 @@ const row = fc.tuple(cell, cell, fc.constantFrom('x', 'y'));
 
 test('csv - what was written is read, however its bytes are cut and its lines end', () => {
   fc.assert(
-    fc.property(fc.array(row, { minLength: 1, maxLength: 20 }), sizes, fc.constantFrom('\n', '\r\n'), (rows, cuts, end) => {
-      const text = ['a;b;c', ...rows.map((cells) => cells.map(quoted).join(';'))].join(end);
-      const records = readAll(Buffer.from(text), cuts);
-      expect(records.slice(1).map((record) => (record.kind === 'record' ? record.cells : record.message))).toEqual(rows);
-    }),
+    fc.property(
+      fc.array(row, { minLength: 1, maxLength: 20 }),
+      sizes,
+      fc.constantFrom('\n', '\r\n'),
+      (rows, cuts, end) => {
+        const text = ['a;b;c', ...rows.map((cells) => cells.map(quoted).join(';'))].join(end);
+        const records = readAll(Buffer.from(text), cuts);
+        expect(records.slice(1).map((record) => (record.kind === 'record' ? record.cells : record.message))).toEqual(
+          rows,
+        );
+      },
+    ),
   );
 });
 
@@ -46,11 +54,17 @@ test('csv - any bytes are read without a fault, every line once and in order', (
 test('csv - a broken line leaves every line around it as it was', () => {
   const broken = fc.constantFrom('"open', 'mid"dle', '"a"b;c', 'x;"', '""";');
   fc.assert(
-    fc.property(fc.integer({ min: 0, max: 30 }), fc.integer({ min: 21, max: 60 }), broken, sizes, (before, after, line, cuts) => {
-      const good = (count: number) => Array.from({ length: count }, (_, n) => `g${n};x`);
-      const records = readAll(Buffer.from(['a;b', ...good(before), line, ...good(after)].join('\n')), cuts);
-      expect(records.filter((record) => record.kind === 'record')).toHaveLength(1 + before + after);
-      expect(records.filter((record) => record.kind === 'broken').map((record) => record.line)).toEqual([before + 2]);
-    }),
+    fc.property(
+      fc.integer({ min: 0, max: 30 }),
+      fc.integer({ min: 21, max: 60 }),
+      broken,
+      sizes,
+      (before, after, line, cuts) => {
+        const good = (count: number) => Array.from({ length: count }, (_, n) => `g${n};x`);
+        const records = readAll(Buffer.from(['a;b', ...good(before), line, ...good(after)].join('\n')), cuts);
+        expect(records.filter((record) => record.kind === 'record')).toHaveLength(1 + before + after);
+        expect(records.filter((record) => record.kind === 'broken').map((record) => record.line)).toEqual([before + 2]);
+      },
+    ),
   );
 });

@@ -1,3 +1,4 @@
+/** The OpenAPI document and its page. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { problemKinds, problemType, type ProblemKind } from '../../src/api/problems.ts';
 import { startApi, type TestApi } from './harness.ts';

@@ -1,3 +1,4 @@
+/** Progress as server-sent events, in virtual time. */
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Clock } from '../../src/clock.ts';
@@ -76,11 +77,12 @@ async function sendingCampaign(): Promise<Id> {
 async function follow(campaign: Id): Promise<{ status: number; next(): Promise<Event | undefined> }> {
   const headers = { authorization: `Bearer ${town.key}` };
   const response = await api.app.request(`/campaigns/${campaign}/progress/events`, { headers });
-  const reader = response.body?.getReader();
+  const body: ReadableStream<Uint8Array> | null = response.body;
+  const reader = body?.getReader();
   if (reader === undefined) throw new Error('there is no body');
   open.push(() => reader.cancel());
   const reading = events(reader);
-  return { status: response.status, next: async () => (await reading.next()).value };
+  return { status: response.status, next: async () => (await reading.next()).value as Event | undefined };
 }
 
 const progress = (change: Partial<Progress>): Progress => ({
@@ -143,10 +145,12 @@ test('events - silence is broken by a comment, so that proxies keep the connecti
   const stream = await follow(await sendingCampaign());
   await stream.next();
   const comment = stream.next();
-  await expect.poll(() => {
-    clock.advance(15_000);
-    return Promise.race([comment, Promise.resolve('waiting')]);
-  }).toEqual({ event: '', data: '' });
+  await expect
+    .poll(() => {
+      clock.advance(15_000);
+      return Promise.race([comment, Promise.resolve('waiting')]);
+    })
+    .toEqual({ event: '', data: '' });
 });
 
 test('events - more streams than allowed are refused, and a client that leaves makes room', async () => {

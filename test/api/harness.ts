@@ -11,9 +11,39 @@ import { testDatabase } from '../support/postgres.ts';
 /** Key of the platform's owner in tests. */
 export const platformKey = 'platform-key-of-the-tests';
 
-/** A JSON answer; `body` is read loosely, because tests look at what they expect. */
-// biome-ignore lint/suspicious/noExplicitAny: a test says by its expectations what the body is
-export type Answer = { readonly status: number; readonly headers: Headers; readonly body: any };
+/** What tests read of one entry of a page. */
+export type Item = {
+  readonly id: string;
+  readonly resident: string;
+  readonly ordinal: number;
+  readonly state: string;
+  readonly firstName: string;
+  readonly contacts: unknown[];
+  readonly revokedAt: string | null;
+};
+
+/** What tests read of JSON bodies: the fields of all of them, each there in some. */
+export type Body = Item & {
+  readonly key: string;
+  readonly type: string;
+  readonly field: string;
+  readonly status: unknown;
+  readonly items: readonly Item[];
+  readonly next: string | null;
+  readonly errors: readonly { readonly line: number; readonly field: string }[];
+  readonly groups: readonly unknown[];
+  readonly carriers: readonly unknown[];
+  readonly refusals: readonly unknown[];
+  readonly campaign: unknown;
+  readonly residents: number;
+  readonly created: number;
+  readonly launchedAt: string;
+  readonly expiresAt: string;
+  readonly paths: Readonly<Record<string, object>>;
+};
+
+/** An answer; `body` is read from `text` when that is JSON. */
+export type Answer = { readonly status: number; readonly headers: Headers; readonly text: string; readonly body: Body };
 
 /** An organisation with a key. */
 export type Caller = {
@@ -121,7 +151,8 @@ export function caller(app: OpenAPIHono, organisation: Id, key: string): Caller 
       const response = await app.request(path, init);
       const text = await response.text();
       const isJson = response.headers.get('content-type')?.includes('json') === true;
-      return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
+      const read = (isJson ? JSON.parse(text) : {}) as Body;
+      return { status: response.status, headers: response.headers, text, body: read };
     },
   };
 }

@@ -1,3 +1,4 @@
+/** Telephone numbers: the short cut against the library, and what is refused. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { readAnyPhone, readPhone } from '../../src/api/phone.ts';
@@ -46,7 +47,18 @@ test('phone - what people write becomes E.164 with the channel that reaches it',
 });
 
 test('phone - what is no number, or none for messages, is refused', () => {
-  for (const text of ['', '12', 'abc', '0000000000', '3639', '0890123456', '+33612345678 ext 4', '0612345678 or 0712345678', '1'.repeat(33), '+999123456789']) {
+  for (const text of [
+    '',
+    '12',
+    'abc',
+    '0000000000',
+    '3639',
+    '0890123456',
+    '+33612345678 ext 4',
+    '0612345678 or 0712345678',
+    '1'.repeat(33),
+    '+999123456789',
+  ]) {
     expect(readPhone(text, 'FR'), text).toMatchObject({ kind: 'refused' });
   }
 });

@@ -1,3 +1,4 @@
+/** Residents and lists through the API. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Caller, mobile, startApi, type TestApi } from './harness.ts';
 
@@ -64,7 +65,10 @@ test('residents - what is wrong with one is told by field, and nothing is kept',
   ];
   for (const [body, field] of bad) {
     const answer = await town.request('POST', '/residents', body);
-    expect(answer, JSON.stringify(body)).toMatchObject({ status: 422, body: { type: 'urn:tocsin:problem:invalid', field } });
+    expect(answer, JSON.stringify(body)).toMatchObject({
+      status: 422,
+      body: { type: 'urn:tocsin:problem:invalid', field },
+    });
   }
   const { body } = await town.request('GET', '/residents?externalReference=%20');
   expect(body.status).toBe(422);
@@ -75,7 +79,10 @@ test('residents - a second one with a reference is refused, another organisation
   const resident = { externalReference: 'TWICE' };
   expect((await town.request('POST', '/residents', resident)).status).toBe(201);
   const twice = await town.request('POST', '/residents', resident);
-  expect(twice).toMatchObject({ status: 409, body: { type: 'urn:tocsin:problem:already-exists', field: 'externalReference' } });
+  expect(twice).toMatchObject({
+    status: 409,
+    body: { type: 'urn:tocsin:problem:already-exists', field: 'externalReference' },
+  });
   expect((await other.request('POST', '/residents', resident)).status).toBe(201);
   const found = await town.request('GET', '/residents?externalReference=TWICE');
   expect(found.body.items).toHaveLength(1);
@@ -97,7 +104,15 @@ test('residents - pages hold everybody once and in order', async () => {
     cursor = `&cursor=${body.next}`;
   }
   expect(seen).toEqual(ids);
-  for (const query of ['limit=0', 'limit=501', 'limit=x', 'cursor=-1', 'cursor=9223372036854775808', 'page=2', 'limit=1&limit=2']) {
+  for (const query of [
+    'limit=0',
+    'limit=501',
+    'limit=x',
+    'cursor=-1',
+    'cursor=9223372036854775808',
+    'page=2',
+    'limit=1&limit=2',
+  ]) {
     expect((await paged.request('GET', `/residents?${query}`)).status, query).toBe(422);
   }
 });

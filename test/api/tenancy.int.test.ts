@@ -22,7 +22,7 @@ beforeAll(async () => {
     lists: list.id,
     residents: resident.id,
     campaigns: campaign.id,
-    key: keys.items[0].id,
+    key: keys.items[0]?.id ?? '',
     resident: resident.id,
   };
 });
@@ -53,7 +53,16 @@ function filled(path: string): string {
 async function contents(): Promise<unknown> {
   const owner = new pg.Client({ connectionString: api.stored.ownerUrl });
   await owner.connect();
-  const tables = ['organisations', 'api_keys', 'residents', 'contact_points', 'lists', 'list_members', 'campaigns', 'outbox'];
+  const tables = [
+    'organisations',
+    'api_keys',
+    'residents',
+    'contact_points',
+    'lists',
+    'list_members',
+    'campaigns',
+    'outbox',
+  ];
   const found: unknown[] = [];
   for (const table of tables) found.push((await owner.query(`select * from ${table} order by 1, 2`)).rows);
   await owner.end();

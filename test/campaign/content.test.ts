@@ -1,3 +1,4 @@
+/** Senders, lengths of texts, and what a campaign takes. */
 import { expect, test } from 'vitest';
 import { campaignProblems, isSender } from '../../src/campaign/content.ts';
 import { previewCampaign } from '../../src/campaign/preview.ts';
@@ -9,7 +10,21 @@ test('sender - names of 11 GSM characters and numbers of 15 digits are accepted'
 });
 
 test('sender - what carriers cannot show is refused', () => {
-  const bad = ['', ' ', '12', '1234567890123456', 'MAIRIE PARIS', 'Évry', ' A', 'A ', 'A[1]', 'A~', 'A\u0000', '+33612345678', '12-34'];
+  const bad = [
+    '',
+    ' ',
+    '12',
+    '1234567890123456',
+    'MAIRIE PARIS',
+    'Évry',
+    ' A',
+    'A ',
+    'A[1]',
+    'A~',
+    'A\u0000',
+    '+33612345678',
+    '12-34',
+  ];
   for (const sender of bad) expect(isSender(sender), sender).toBe(false);
 });
 

@@ -1,3 +1,4 @@
+/** Which command leads where. */
 import { expect, test } from 'vitest';
 import { type CampaignCommand, campaignStatuses, isFinished, moveCampaign } from '../../src/campaign/state.ts';
 

@@ -1,3 +1,4 @@
+/** Scopes against a real server: one organisation at a time, on one connection. */
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connect, type Database } from '../../src/db/client.ts';
