@@ -35,11 +35,18 @@ function headerOf(fields: EntryFields): Record<string, unknown> {
       'unreadable',
       `a stream entry has version ${version ?? 'none'}; this process reads ${entryVersion}`,
     );
+  return objectOf(header);
+}
+
+function objectOf(header: Buffer): Record<string, unknown> {
+  let value: unknown;
   try {
-    return JSON.parse(header.toString('utf8')) as Record<string, unknown>;
+    value = JSON.parse(header.toString('utf8'));
   } catch (cause) {
     throw new Fault('unreadable', 'the header of a stream entry is not JSON', { cause });
   }
+  if (typeof value !== 'object' || value === null) throw new Fault('unreadable', 'the header of an entry is no object');
+  return value as Record<string, unknown>;
 }
 
 // ── batches ─────────────────────────────────────────────────────────────────────────────────────
@@ -61,14 +68,19 @@ export function readBatch(fields: EntryFields): Batch {
     packed === undefined ||
     typeof header.campaign !== 'string' ||
     typeof header.organisation !== 'string' ||
-    !Number.isInteger(header.number) ||
-    !Number.isInteger(header.attempt) ||
-    !Number.isInteger(header.firstOrdinal) ||
-    !Number.isInteger(header.recipients) ||
+    !isCount(header.number) ||
+    !isCount(header.attempt) ||
+    !isCount(header.firstOrdinal) ||
+    !isCount(header.recipients) ||
+    !(header.only === undefined || (Array.isArray(header.only) && header.only.every(isCount))) ||
     typeof header.language !== 'string'
   )
     throw new Fault('unreadable', 'a batch entry lacks a field');
   return { ...(header as Omit<Batch, 'packed'>), packed };
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 // ── outcomes ────────────────────────────────────────────────────────────────────────────────────
