@@ -7,4 +7,5 @@ export const benches: Readonly<Record<string, () => Promise<AnyBench>>> = {
   scale: async () => (await import('./scale.ts')).scale,
   start: async () => (await import('./start.ts')).start,
   edge: async () => (await import('./edge.ts')).edge,
+  encode: async () => (await import('./encode.ts')).encode,
 };
