@@ -16,7 +16,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'src/clock.ts': [],
   'src/service.ts': [],
   'src/telemetry.ts': [],
-  'src/text': [],
+  // The names of a recipient's fields.
+  'src/text': ['src/handoff.ts'],
   // The types that a decoded receipt is handed on in.
   'src/smpp': ['src/handoff.ts'],
   'src/encode': [...spine, 'src/text', 'src/smpp'],
@@ -24,7 +25,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'src/stream': spine,
   'src/db': spine,
   'src/carrier': [...spine, 'src/smpp'],
-  'src/api': [...spine, 'src/stream', 'src/db', 'src/text'],
+  // Both run in the API process, and a request becomes a fact in one transaction: passing it in would hide the arrow.
+  'src/api': [...spine, 'src/campaign', 'src/stream', 'src/db', 'src/text'],
   'src/campaign': [...spine, 'src/stream', 'src/db', 'src/text'],
   'src/plan': [...spine, 'src/stream', 'src/db'],
   // Never the database: sending goes on without it.
@@ -59,7 +61,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   zod: ['config', 'src/api'],
   'csv-parse': ['src/api'],
   'libphonenumber-js': ['src/api'],
-  undici: ['src/report'],
+  undici: ['src/report', 'cluster/demo.ts'],
   vitest: ['config/vitest.config.ts'],
   'drizzle-kit': ['config/drizzle.config.ts'],
 };

@@ -2,7 +2,7 @@
  * What makes a campaign's sender and texts acceptable. Everything that is wrong is told at once, so that an
  * author corrects it once. Runs in the API process. Pure.
  */
-import { contentProblems, previewText } from '../encode/contents.ts';
+import { contentProblems, previewText } from '../text/contents.ts';
 import type { Contents } from '../handoff.ts';
 import { gsmSeptets } from '../text/gsm7.ts';
 

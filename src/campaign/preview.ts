@@ -3,7 +3,7 @@
  * Exact for texts that are the same for everybody; for personal ones reckoned from a sample of the audience. Pure.
  */
 import type { AudienceGroup } from '../db/audience.ts';
-import { previewText, type RecipientValues } from '../encode/contents.ts';
+import { previewText, type RecipientValues } from '../text/contents.ts';
 import type { Contents, EncodeProfile } from '../handoff.ts';
 
 /** What the preview must know of a carrier. */

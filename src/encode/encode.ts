@@ -13,7 +13,7 @@ import { sourceAddress } from './address.ts';
 import { FramesWriter, type RefusedReason, readFrames } from './frames.ts';
 import { PackedRecipients } from './packed.ts';
 import { SmsEncoder } from './sms.ts';
-import { isConstant, parseTemplate, render, type Template } from './template.ts';
+import { isConstant, parseTemplate, render, type Template } from '../text/template.ts';
 
 /** What a frame of one segment takes at most, roughly: a first guess at the memory of a batch. */
 const frameBytesExpected = 256;

@@ -1,6 +1,6 @@
 /** What an author is told about texts before they are sent. Pure. */
 import { expect, test } from 'vitest';
-import { contentProblems, fieldsUsed, previewContents, previewText } from '../../src/encode/contents.ts';
+import { contentProblems, fieldsUsed, previewContents, previewText } from '../../src/text/contents.ts';
 
 function found(contents: Record<string, string>, defaultLanguage = 'fr'): [string, string][] {
   return contentProblems(contents, defaultLanguage).map(({ path, reason }) => [path, reason]);

@@ -1,7 +1,7 @@
 /** Placeholders: what they become, and what is said about those that cannot be used. Pure. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { isConstant, parseTemplate, render } from '../../src/encode/template.ts';
+import { isConstant, parseTemplate, render } from '../../src/text/template.ts';
 
 const fields = ['firstName', 'city'];
 

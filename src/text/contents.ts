@@ -5,8 +5,8 @@
  */
 
 import { type Contents, recipientFields } from '../handoff.ts';
-import type { DefaultAlphabet, Encoding } from '../text/alphabet.ts';
-import { describeText, type LongForm, type TextDescription } from '../text/segment.ts';
+import type { DefaultAlphabet, Encoding } from './alphabet.ts';
+import { describeText, type LongForm, type TextDescription } from './segment.ts';
 import { isConstant, parseTemplate, render, type TemplateError, type TemplateProblemReason } from './template.ts';
 
 /** A field of a recipient that a text may use. */
