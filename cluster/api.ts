@@ -41,7 +41,13 @@ async function build({ settings, log }: Context): Promise<Parts> {
     carriers,
     routes: routeTable(carriers),
     platformKey,
-    limits: { ...defaultLimits, jsonBytesMax: settings.bodyBytesMax, importBytesMax: settings.importBytesMax },
+    limits: {
+      ...defaultLimits,
+      jsonBytesMax: settings.bodyBytesMax,
+      importBytesMax: settings.importBytesMax,
+      // A text that one of the carriers would refuse is refused when it is created.
+      segmentsMax: Math.min(...carriers.map((carrier) => carrier.segmentsMax)),
+    },
     clock: systemClock,
     log,
     stopping: stopping.signal,
