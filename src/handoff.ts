@@ -231,14 +231,7 @@ export type Progress = {
 };
 
 /** Life of a campaign as its organisation sees it. */
-export type CampaignStatus =
-  | 'draft'
-  | 'launched'
-  | 'sending'
-  | 'paused'
-  | 'cancelling'
-  | 'completed'
-  | 'cancelled';
+export type CampaignStatus = 'draft' | 'launched' | 'sending' | 'paused' | 'cancelling' | 'completed' | 'cancelled';
 
 /** Fields of a recipient that a text may use as placeholders, in the order in which they are packed. */
 export const recipientFields = ['firstName', 'lastName', 'street', 'postcode', 'city'] as const;
@@ -330,3 +323,19 @@ export type ProgressEvent = {
 
 /** Tells the watchers; losing an event is allowed, because the next one has all counts. */
 export type PublishProgress = (events: readonly ProgressEvent[]) => Promise<void>;
+
+/** What the reconciler needs of Redis beside `Enqueue`. */
+export type Conveyor = {
+  /** The name that Redis's data was given; undefined when there is none, as after a loss. */
+  epoch(): Promise<string | undefined>;
+  setEpoch(epoch: string): Promise<void>;
+  /** Number of the last batch of a campaign that was appended at a carrier; 0 when Redis knows of none. */
+  lastBatch(carrier: string, campaign: Id): Promise<number>;
+  /** Raises that number to `batch`, where it is lower: batches up to there were dealt with by other means. */
+  raiseLastBatch(carrier: string, campaign: Id, batch: number): Promise<void>;
+  /**
+   * Adds an outcome entry that gives the first `recipients` indexes of a batch the outcome `kind`: one record
+   * with that count, segment 0 of 1, no message id.
+   */
+  settle(carrier: string, header: OutcomeHeader, recipients: number, kind: OutcomeKind): Promise<void>;
+};

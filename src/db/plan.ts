@@ -10,6 +10,7 @@ import {
   type Contents,
   type Id,
   type Nature,
+  recipientFields,
   recordSeparator,
   unitSeparator,
 } from '../handoff.ts';
@@ -42,7 +43,8 @@ export type PlannedCampaign = {
   readonly planned: boolean;
 };
 
-const campaignColumns = `c.id, c.organisation_id as organisation, c.nature, c.status, c.sender, c.audience, c.contents,
+/** A `PlannedCampaign` from `campaigns c`. */
+export const campaignColumns = `c.id, c.organisation_id as organisation, c.nature, c.status, c.sender, c.audience, c.contents,
   c.default_language as "defaultLanguage",
   (select o.weight from organisations o where o.id = c.organisation_id) as weight,
   (extract(epoch from coalesce(c.expires_at, c.launched_at + c.validity_seconds * interval '1 second')) * 1000)::float8
@@ -218,14 +220,22 @@ export async function lockStanding(client: ClientBase, campaign: Id): Promise<St
   return rows[0];
 }
 
-/** Whether a campaign's batches are only to be settled by now: it is being cancelled, or its time is over. */
-export async function isSettleOnly(pool: Pool, campaign: Id): Promise<boolean> {
-  const { rows } = await pool.query<{ over: boolean }>({
-    name: 'plan-settle-only',
-    text: "select status = 'cancelling' or expires_at < now() as over from campaigns where id = $1",
+/** Names of the Redis data that is good or being restored (src/db/reconcile.ts): they change when it was lost. */
+const epochsSql = `coalesce((select string_agg(value, ' ' order by name) from settings
+  where name in ('redis-epoch', 'redis-epoch-restoring')), '')`;
+
+/** How a page of batches is to be enqueued, and the Redis that it is meant for. */
+export type PageStanding = { readonly settleOnly: boolean; readonly epochs: string };
+
+/** Batches of a campaign that is being cancelled, or whose time is over, are only to be settled. */
+export async function pageStanding(pool: Pool, campaign: Id): Promise<PageStanding> {
+  const { rows } = await pool.query<PageStanding>({
+    name: 'plan-page',
+    text: `select status = 'cancelling' or expires_at < now() as "settleOnly", ${epochsSql} as epochs
+      from campaigns where id = $1`,
     values: [campaign],
   });
-  return rows[0]?.over ?? true;
+  return rows[0] ?? { settleOnly: true, epochs: '' };
 }
 
 /** One carrier's share of a campaign: batches `next` to `last` are still to be put into Redis. */
@@ -241,13 +251,23 @@ export async function carrierShares(client: ClientBase | Pool, campaign: Id): Pr
   return rows;
 }
 
-/** Remembers that every batch of the share up to `through` is in Redis; never goes back. */
-export async function checkpoint(pool: Pool, campaign: Id, carrier: string, through: number): Promise<void> {
-  await pool.query(
+/**
+ * Remembers that every batch of the share up to `through` is in Redis; never goes back. False when Redis lost
+ * its data since `epochs` was read: the batches may have gone with it and must be enqueued again.
+ */
+export async function checkpoint(
+  pool: Pool,
+  campaign: Id,
+  carrier: string,
+  through: number,
+  epochs: string,
+): Promise<boolean> {
+  const { rowCount } = await pool.query(
     `update campaign_carriers set enqueued_through = greatest(enqueued_through, $3)
-      where campaign_id = $1 and carrier = $2`,
-    [campaign, carrier, through],
+      where campaign_id = $1 and carrier = $2 and ${epochsSql} = $4`,
+    [campaign, carrier, through, epochs],
   );
+  return rowCount === 1;
 }
 
 /** Which batches to pack. `settleOnly`: their recipients will not be sent to, so `packed` stays empty. */
@@ -281,4 +301,13 @@ export async function packBatches(pool: Pool, campaign: PlannedCampaign, range: 
 /** A separator in SQL. */
 function chr(separator: string): string {
   return `chr(${separator.charCodeAt(0)})`;
+}
+
+/** The fields that a campaign's texts use, in the order in which they are packed. */
+export function fieldsOf(contents: Contents): RecipientField[] {
+  const used = new Set<string>();
+  for (const text of Object.values(contents)) {
+    for (const [, name] of text.matchAll(/\{\{\s*(\w+)/g)) if (name !== undefined) used.add(name);
+  }
+  return recipientFields.filter((field) => used.has(field));
 }

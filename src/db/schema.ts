@@ -281,6 +281,8 @@ export const batches = pgTable(
     recipients: integer('recipients').notNull(),
     /** 1, and one more for each time its rest was enqueued again. */
     attempt: smallint('attempt').notNull().default(1),
+    /** The loss of Redis's data after which it was enqueued last; see src/record/reconcile.ts. */
+    restored: text('restored'),
   },
   (t) => [primaryKey({ columns: [t.campaignId, t.number] })],
 );

@@ -11,21 +11,15 @@ import {
   carrierShares,
   checkpoint,
   contentOf,
+  fieldsOf,
   freeze,
-  isSettleOnly,
   lockStanding,
   packBatches,
+  pageStanding,
   type PlannedCampaign,
 } from '../db/plan.ts';
 import { readProgress } from '../db/progress.ts';
-import {
-  type CampaignStatus,
-  type Contents,
-  type Enqueue,
-  type Id,
-  type PublishProgress,
-  recipientFields,
-} from '../handoff.ts';
+import { type CampaignStatus, type Enqueue, type Id, type PublishProgress } from '../handoff.ts';
 import type { Log } from '../telemetry.ts';
 import type { Turns } from './turns.ts';
 
@@ -79,13 +73,16 @@ async function enqueueShare(
   while (next <= share.last && !signal.aborted) {
     const through = Math.min(next + pageBatches - 1, share.last);
     const range = { from: next, through, hasFields: fields.length > 0 };
-    const batches = await parts.turns.take(campaign.nature, async () =>
-      packBatches(pool, campaign, { ...range, settleOnly: await isSettleOnly(pool, campaign.id) }),
-    );
+    const { batches, epochs } = await parts.turns.take(campaign.nature, async () => {
+      const page = await pageStanding(pool, campaign.id);
+      return {
+        epochs: page.epochs,
+        batches: await packBatches(pool, campaign, { ...range, settleOnly: page.settleOnly }),
+      };
+    });
     const last = through === share.last;
     const added = await parts.enqueue.enqueue(share.carrier, content, batches, { last, signal });
-    next += added;
-    if (added > 0) await checkpoint(pool, campaign.id, share.carrier, next - 1);
+    if (added > 0 && (await checkpoint(pool, campaign.id, share.carrier, next + added - 1, epochs))) next += added;
   }
   return next > share.last;
 }
@@ -111,13 +108,4 @@ export async function tellStanding(
     if (verb === undefined) return;
     await Promise.all(standing?.carriers.map((carrier) => parts.enqueue.control(carrier, campaign, verb)) ?? []);
   });
-}
-
-/** The fields that a campaign's texts use, in the order in which they are packed. */
-export function fieldsOf(contents: Contents): RecipientField[] {
-  const used = new Set<string>();
-  for (const text of Object.values(contents)) {
-    for (const [, name] of text.matchAll(/\{\{\s*(\w+)/g)) if (name !== undefined) used.add(name);
-  }
-  return recipientFields.filter((field) => used.has(field));
 }

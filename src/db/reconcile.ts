@@ -1,0 +1,150 @@
+/**
+ * The reconciler's statements: the names of Redis's data, and which batches of open campaigns lack outcomes.
+ * Runs in the recorder process, as the service role, under a lease that each write checks.
+ */
+import type { Pool } from 'pg';
+import type { Id } from '../handoff.ts';
+import type { Database } from './client.ts';
+import { foldBatch } from './fold.ts';
+import { checkLease, type Lease } from './leases.ts';
+import { campaignColumns, type PlannedCampaign } from './plan.ts';
+
+/** Names of Redis's data: the one that is good, and the one that is being restored. */
+export type RedisEpochs = { readonly good: string | undefined; readonly restoring: string | undefined };
+
+const goodName = 'redis-epoch';
+const restoringName = 'redis-epoch-restoring';
+
+/** The names as PostgreSQL knows them. */
+export async function readEpochs(pool: Pool): Promise<RedisEpochs> {
+  const { rows } = await pool.query<{ name: string; value: string }>(
+    'select name, value from settings where name = any($1)',
+    [[goodName, restoringName]],
+  );
+  const valueOf = (name: string) => rows.find((row) => row.name === name)?.value;
+  return { good: valueOf(goodName), restoring: valueOf(restoringName) };
+}
+
+/** Notes that `epoch` is being restored; throws `Fault('fenced')` when the lease is lost. */
+export async function beginRestore(database: Database, lease: Lease, epoch: string): Promise<void> {
+  await database.service(async ({ client }) => {
+    await checkLease(client, lease);
+    await client.query('insert into settings values ($1, $2) on conflict (name) do update set value = excluded.value', [
+      restoringName,
+      epoch,
+    ]);
+  });
+}
+
+/** Notes that `epoch` is good and nothing is being restored. */
+export async function endRestore(database: Database, lease: Lease, epoch: string): Promise<void> {
+  await database.service(async ({ client }) => {
+    await checkLease(client, lease);
+    await client.query('insert into settings values ($1, $2) on conflict (name) do update set value = excluded.value', [
+      goodName,
+      epoch,
+    ]);
+    await client.query('delete from settings where name = $1', [restoringName]);
+  });
+}
+
+/** An open campaign, and since when it can have been sent. */
+export type OpenCampaign = PlannedCampaign & { readonly plannedAtMs: number };
+
+/** Planned campaigns that are not finished, alerts first. */
+export async function openCampaigns(pool: Pool): Promise<OpenCampaign[]> {
+  const { rows } = await pool.query<OpenCampaign>(
+    `select ${campaignColumns}, (extract(epoch from c.planned_at) * 1000)::float8 as "plannedAtMs" from campaigns c
+      where c.status in ('sending', 'paused', 'cancelling') and c.planned_at is not null order by c.nature, c.id`,
+  );
+  return rows;
+}
+
+/** A carrier's share of a campaign that has been in Redis: batches `from` to `through`. */
+export type EnqueuedShare = { readonly carrier: string; readonly from: number; readonly through: number };
+
+/** What of a campaign has been in Redis. */
+export async function enqueuedShares(pool: Pool, campaign: Id): Promise<EnqueuedShare[]> {
+  const { rows } = await pool.query<EnqueuedShare>(
+    `select carrier, first_batch as from, enqueued_through as through from campaign_carriers
+      where campaign_id = $1 and enqueued_through >= first_batch order by carrier`,
+    [campaign],
+  );
+  return rows;
+}
+
+/** A batch and a code of `messageStateCodes` for each of its messages. */
+export type BatchStanding = {
+  readonly number: number;
+  readonly attempt: number;
+  readonly firstOrdinal: number;
+  readonly recipients: number;
+  readonly states: Uint8Array;
+  /** Name of the Redis data into which it was put again last. */
+  readonly restored: string | null;
+};
+
+/** Batches `from` to `through` of a campaign with what is recorded of them. */
+export async function batchStandings(
+  pool: Pool,
+  campaign: Id,
+  from: number,
+  through: number,
+): Promise<BatchStanding[]> {
+  const values = [campaign, from, through];
+  const batches = await pool.query<Omit<BatchStanding, 'states'>>(
+    `select number, attempt, first_ordinal as "firstOrdinal", recipients, restored from batches
+      where campaign_id = $1 and number between $2 and $3 order by number`,
+    values,
+  );
+  const states = await pool.query<{ batch: number; carrier: string; segment: number; states: Buffer }>(
+    'select batch, carrier, segment, states from batch_states where campaign_id = $1 and batch between $2 and $3',
+    values,
+  );
+  const rows = new Map<number, Map<string, Buffer[]>>();
+  for (const row of states.rows) {
+    const carriers = rows.get(row.batch) ?? new Map<string, Buffer[]>();
+    rows.set(row.batch, carriers);
+    const segments = carriers.get(row.carrier) ?? [];
+    carriers.set(row.carrier, segments);
+    segments[row.segment] = row.states;
+  }
+  return batches.rows.map((batch) => {
+    const carriers = [...(rows.get(batch.number)?.values() ?? [])];
+    return { ...batch, states: foldBatch(carriers, batch.recipients) };
+  });
+}
+
+/**
+ * Gives batches the attempt with which they go into the restored Redis; returns it by number. Doing it again
+ * for the same `epoch` gives the same attempt, so that a repeated restore enqueues nothing twice.
+ */
+export async function bumpAttempts(
+  database: Database,
+  lease: Lease,
+  campaign: Id,
+  numbers: readonly number[],
+  epoch: string,
+): Promise<ReadonlyMap<number, number>> {
+  return database.service(async ({ client }) => {
+    await checkLease(client, lease);
+    await client.query(
+      `update batches set attempt = attempt + 1, restored = $3
+        where campaign_id = $1 and number = any($2::int[]) and restored is distinct from $3`,
+      [campaign, numbers, epoch],
+    );
+    const { rows } = await client.query<{ number: number; attempt: number }>(
+      'select number, attempt from batches where campaign_id = $1 and number = any($2::int[])',
+      [campaign, numbers],
+    );
+    return new Map(rows.map((row) => [row.number, row.attempt]));
+  });
+}
+
+/** Milliseconds of the last outcome of each carrier that is recorded, by Redis's clock; 0 when there is none. */
+export async function lastRecordedMs(pool: Pool): Promise<ReadonlyMap<string, number>> {
+  const { rows } = await pool.query<{ carrier: string; ms: number }>(
+    "select carrier, split_part(outcomes_id, '-', 1)::float8 as ms from recorder_offsets",
+  );
+  return new Map(rows.map((row) => [row.carrier, row.ms]));
+}

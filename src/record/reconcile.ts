@@ -1,0 +1,206 @@
+/**
+ * Rebuilds Redis after its data was lost: every open campaign's batches are compared with what is recorded, and
+ * what is missing goes in again under the rules of src/record/restore.ts. Runs in the recorder process; one
+ * in the cluster does it, under a lease. Stopping in the middle is safe: the next one goes on.
+ *
+ * Redis's data has a name (its epoch), which PostgreSQL knows too. No name in Redis means that the data
+ * is gone. While a restore is under way the name is `restoring:` and the new one.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Clock } from '../clock.ts';
+import type { Database } from '../db/client.ts';
+import { type Lease, releaseLease, takeLease } from '../db/leases.ts';
+import { contentOf, fieldsOf, packBatches } from '../db/plan.ts';
+import {
+  batchStandings,
+  beginRestore,
+  type BatchStanding,
+  bumpAttempts,
+  endRestore,
+  type EnqueuedShare,
+  enqueuedShares,
+  lastRecordedMs,
+  type OpenCampaign,
+  openCampaigns,
+  readEpochs,
+} from '../db/reconcile.ts';
+import { type Batch, type CampaignStatus, type Conveyor, type Enqueue } from '../handoff.ts';
+import type { Log } from '../telemetry.ts';
+import { type CarrierReach, judge, Taken } from './restore.ts';
+
+/** What a reconciler is made of. */
+export type ReconcilerOptions = {
+  /** Name of this process, unlike every other's. */
+  readonly owner: string;
+  readonly database: Database;
+  readonly conveyor: Conveyor;
+  readonly enqueue: Enqueue;
+  readonly reachOf: (carrier: string) => CarrierReach;
+  readonly leaseMs: number;
+  readonly clock: Clock;
+  readonly log: Log;
+};
+
+/** What one look found; `elsewhere`: another process restores, or this one was told to stop. */
+export type Reconciled = 'good' | 'restored' | 'elsewhere';
+
+const leaseName = 'reconcile';
+const restoringMark = 'restoring:';
+const pageBatches = 100;
+/** Redis's clock and ours may differ by this. */
+const clockMarginMs = 2000;
+const verbs: Readonly<Partial<Record<CampaignStatus, 'pause' | 'cancel'>>> = { paused: 'pause', cancelling: 'cancel' };
+
+/**
+ * Looks once, and restores what Redis lost: all its data, or the last batches that were put into it, as after
+ * a power cut within its append-only file's second or a failover to a replica that was behind.
+ * @throws Fault `fenced` when another process took the lease meanwhile, `postgres`, `redis`.
+ */
+export async function reconcile(options: ReconcilerOptions, signal: AbortSignal): Promise<Reconciled> {
+  const { database, conveyor, owner, leaseMs } = options;
+  const [current, known] = [await conveyor.epoch(), await readEpochs(database.pool)];
+  const isGood = current !== undefined && current === known.good;
+  const lost = isGood ? await lostShares(options) : undefined;
+  if (lost?.length === 0) return 'good';
+  const lease = await takeLease(database.pool, leaseName, owner, leaseMs);
+  if (lease === undefined) return 'elsewhere';
+  try {
+    if (lost !== undefined) return await restoreShares(options, lease, known.good ?? '', lost, signal);
+    if (known.good === undefined && known.restoring === undefined) return await nameData(options, lease, current);
+    return await restoreAll(options, lease, current, known.restoring, signal);
+  } finally {
+    await releaseLease(database.pool, lease);
+  }
+}
+
+/** The first look of all: whatever is in Redis is good. */
+async function nameData(options: ReconcilerOptions, lease: Lease, current: string | undefined): Promise<Reconciled> {
+  const epoch = current ?? randomUUID();
+  await options.conveyor.setEpoch(epoch);
+  await endRestore(options.database, lease, epoch);
+  return 'good';
+}
+
+async function restoreAll(
+  options: ReconcilerOptions,
+  lease: Lease,
+  current: string | undefined,
+  restoring: string | undefined,
+  signal: AbortSignal,
+): Promise<Reconciled> {
+  const { database, conveyor, log } = options;
+  const isUnderWay = restoring !== undefined && (current === restoringMark + restoring || current === restoring);
+  const epoch = isUnderWay ? restoring : randomUUID();
+  log.warn('reconcile.redis.lost', { again: isUnderWay });
+  if (!isUnderWay) {
+    await beginRestore(database, lease, epoch);
+    await conveyor.setEpoch(restoringMark + epoch);
+  }
+  const shares: LostShare[] = [];
+  for (const campaign of await openCampaigns(database.pool)) {
+    for (const share of await enqueuedShares(database.pool, campaign.id)) shares.push({ ...share, campaign });
+  }
+  const done = await restoreShares(options, lease, epoch, shares, signal);
+  if (done !== 'restored') return done;
+  await conveyor.setEpoch(epoch);
+  await endRestore(database, lease, epoch);
+  return done;
+}
+
+type LostShare = EnqueuedShare & { readonly campaign: OpenCampaign };
+
+/** Batches that PostgreSQL remembers as enqueued and Redis does not know. */
+async function lostShares({ database, conveyor }: ReconcilerOptions): Promise<LostShare[]> {
+  const lost: LostShare[] = [];
+  for (const campaign of await openCampaigns(database.pool)) {
+    for (const share of await enqueuedShares(database.pool, campaign.id)) {
+      const last = await conveyor.lastBatch(share.carrier, campaign.id);
+      if (last < share.through) lost.push({ ...share, from: Math.max(share.from, last + 1), campaign });
+    }
+  }
+  return lost;
+}
+
+async function restoreShares(
+  options: ReconcilerOptions,
+  lease: Lease,
+  epoch: string,
+  shares: readonly LostShare[],
+  signal: AbortSignal,
+): Promise<Reconciled> {
+  const recorded = await lastRecordedMs(options.database.pool);
+  for (const share of shares) {
+    await restoreShare(options, lease, epoch, share.campaign, share, recorded.get(share.carrier) ?? 0, signal);
+    if (signal.aborted) return 'elsewhere';
+  }
+  return 'restored';
+}
+
+async function restoreShare(
+  options: ReconcilerOptions,
+  lease: Lease,
+  epoch: string,
+  campaign: OpenCampaign,
+  share: EnqueuedShare,
+  recordedMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const { database, enqueue, conveyor, clock, log } = options;
+  const { carrier } = share;
+  const verb = verbs[campaign.status];
+  if (verb !== undefined) await enqueue.control(carrier, campaign.id, verb);
+  const sinceMs = Math.max(recordedMs, campaign.plannedAtMs) - clockMarginMs;
+  const taken = new Taken(options.reachOf(carrier), sinceMs, clock.nowMs());
+  for (let from = share.from; from <= share.through; from += pageBatches) {
+    await takeLease(database.pool, lease.name, lease.owner, options.leaseMs);
+    const through = Math.min(from + pageBatches - 1, share.through);
+    const standings = await batchStandings(database.pool, campaign.id, from, through);
+    const again = new Map<number, readonly number[]>();
+    let unknown = 0;
+    for (const standing of standings) {
+      const verdict = judge(campaign.nature, standing.states, standing.restored === epoch ? undefined : taken);
+      if (verdict.kind === 'again') again.set(standing.number, verdict.only);
+      if (verdict.kind === 'unknown') unknown += 1;
+      if (verdict.kind === 'unknown') await settleUnknown(options, campaign, carrier, standing);
+    }
+    await enqueueAgain(options, lease, epoch, campaign, carrier, again, signal);
+    if (signal.aborted) return;
+    log.info('reconcile.share', { campaign: campaign.id, carrier, from, through, again: again.size, unknown });
+  }
+  await conveyor.raiseLastBatch(carrier, campaign.id, share.through);
+}
+
+async function settleUnknown(
+  { conveyor, clock }: ReconcilerOptions,
+  campaign: OpenCampaign,
+  carrier: string,
+  { number, attempt, firstOrdinal, recipients }: BatchStanding,
+): Promise<void> {
+  const { id, organisation } = campaign;
+  const header = { campaign: id, organisation, batch: number, attempt, firstOrdinal, atMs: clock.nowMs() };
+  await conveyor.settle(carrier, header, recipients, 'unknown');
+}
+
+async function enqueueAgain(
+  { database, enqueue }: ReconcilerOptions,
+  lease: Lease,
+  epoch: string,
+  campaign: OpenCampaign,
+  carrier: string,
+  again: ReadonlyMap<number, readonly number[]>,
+  signal: AbortSignal,
+): Promise<void> {
+  if (again.size === 0) return;
+  const numbers = [...again.keys()];
+  const attempts = await bumpAttempts(database, lease, campaign.id, numbers, epoch);
+  const content = contentOf(campaign, fieldsOf(campaign.contents));
+  const range = { from: Math.min(...numbers), through: Math.max(...numbers), settleOnly: false };
+  const packed = await packBatches(database.pool, campaign, { ...range, hasFields: content.fields.length > 0 });
+  const batches = packed.flatMap((batch): Batch[] => {
+    const only = again.get(batch.number);
+    const attempt = attempts.get(batch.number);
+    if (only === undefined || attempt === undefined) return [];
+    return [{ ...batch, attempt, ...(only.length === batch.recipients ? {} : { only }) }];
+  });
+  await enqueue.enqueue(carrier, content, batches, { last: false, signal });
+}

@@ -1,0 +1,235 @@
+/** Rebuilding a Redis that lost its data, on real Redis and PostgreSQL. */
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
+import {
+  type Batch,
+  type Conveyor,
+  type Enqueue,
+  type Id,
+  messageStateCodes,
+  type Nature,
+  outcomeCodes,
+} from '../../src/handoff.ts';
+import { reconcile, type ReconcilerOptions } from '../../src/record/reconcile.ts';
+import { judge, Taken } from '../../src/record/restore.ts';
+import { entryVersion, OutcomeWriter, readBatch, readOutcomes } from '../../src/stream/entry.ts';
+import { carrierKeys, planKeys } from '../../src/stream/keys.ts';
+import { Producer } from '../../src/stream/producer.ts';
+import { silentLog } from '../../src/telemetry.ts';
+import { carrier, Scene, type TestOutcome } from './scene.ts';
+
+const keys = carrierKeys(carrier);
+const { signal } = new AbortController();
+const batchSize = 10;
+
+let s: Scene;
+
+beforeEach(async () => {
+  s = await Scene.open();
+});
+
+afterEach(async () => {
+  await s.close();
+  await s.database.drop();
+});
+
+function conveyor(): Conveyor {
+  return {
+    epoch: async () => (await s.redis.get(planKeys.epoch)) ?? undefined,
+    setEpoch: async (epoch) => void (await s.redis.set(planKeys.epoch, epoch)),
+    lastBatch: async (name, campaign) => Number((await s.redis.hget(carrierKeys(name).meta(campaign), 'last')) ?? 0),
+    raiseLastBatch: async (name, campaign, batch) =>
+      void (await s.redis.hset(carrierKeys(name).meta(campaign), 'last', batch)),
+    async settle(name, header, recipients, kind) {
+      const writer = new OutcomeWriter(64);
+      writer.add(0, recipients, 0, 1, kind, 0, '');
+      const fields = ['v', entryVersion, 'h', JSON.stringify(header), 'o', writer.take()] as const;
+      await s.redis.xadd(carrierKeys(name).outcomes, '*', ...fields);
+    },
+  };
+}
+
+function options(changed: Partial<ReconcilerOptions> = {}): ReconcilerOptions {
+  return {
+    owner: 'one',
+    database: s.service,
+    conveyor: conveyor(),
+    enqueue: new Producer(s.redis, 1 << 30, systemClock),
+    // Nothing can be sent by rate, so that only batches in hands count.
+    reachOf: () => ({ ratePerSecond: 0, batchesInHandsMax: 2 }),
+    leaseMs: 60_000,
+    clock: systemClock,
+    log: silentLog,
+    ...changed,
+  };
+}
+
+/** A campaign of five batches, of which the first `enqueued` have been in Redis. */
+async function campaignOfBatches(nature: Nature, enqueued: number, status = 'sending'): Promise<Id> {
+  const id = await s.campaign(5 * batchSize);
+  await s.owner.query('update campaigns set nature = $2, status = $3 where id = $1', [id, nature, status]);
+  const own = [id, s.organisation, batchSize];
+  await s.owner.query(
+    `insert into batches select $1, n, $2, 'north', 'fr', (n - 1) * $3::int, $3::int from generate_series(1, 5) n`,
+    own,
+  );
+  await s.owner.query(
+    `insert into recipients select $1, o, $2, o, (33639980000 + o)::text from generate_series(0, 5 * $3::int - 1) o`,
+    own,
+  );
+  await s.owner.query("insert into campaign_carriers values ($1, 'north', $2, 50, 1, 5, $3)", [
+    id,
+    s.organisation,
+    enqueued,
+  ]);
+  return id;
+}
+
+function accepted(from: number, count: number): TestOutcome[] {
+  return Array.from({ length: count }, (_, i) => ({ index: from + i, kind: 'accepted', id: `id-${from + i}` }));
+}
+
+async function recordOutcomes(
+  campaign: Id,
+  batches: readonly (readonly [batch: number, outcomes: TestOutcome[]])[],
+): Promise<void> {
+  const recorder = await s.record();
+  let count = 0;
+  for (const [batch, outcomes] of batches) {
+    await s.outcomes(campaign, batch, (batch - 1) * batchSize, outcomes);
+    count += outcomes.length;
+  }
+  await s.until(
+    () => s.count('submissions'),
+    (rows) => rows === count,
+  );
+  await recorder.stop();
+}
+
+async function inRedis(campaign: Id): Promise<Batch[]> {
+  return (await s.redis.xrangeBuffer(keys.campaign(campaign), '-', '+')).map(([, fields]) => readBatch(fields));
+}
+
+async function unknownBatches(): Promise<number[]> {
+  const entries = await s.redis.xrangeBuffer(keys.outcomes, '-', '+');
+  return entries.map(([, fields]) => {
+    readOutcomes(fields[5]!, (_i, count, _s, _n, code) => {
+      expect([count, code]).toEqual([batchSize, outcomeCodes.unknown]);
+    });
+    return (JSON.parse(String(fields[3])) as { batch: number }).batch;
+  });
+}
+
+test('reconcile - the first look names what is there, and a Redis that kept its data is left alone', async () => {
+  const campaign = await campaignOfBatches('alert', 0);
+  expect(await reconcile(options(), signal)).toBe('good');
+  const epoch = await s.redis.get(planKeys.epoch);
+  expect(epoch).not.toBeNull();
+  expect(await reconcile(options(), signal)).toBe('good');
+  expect(await s.redis.get(planKeys.epoch)).toBe(epoch);
+  expect(await inRedis(campaign)).toEqual([]);
+});
+
+test('reconcile - a Redis that only lost its last moments gets back what it lost, once', async () => {
+  await reconcile(options(), signal);
+  const campaign = await campaignOfBatches('alert', 5);
+  const other = await campaignOfBatches('alert', 5);
+  await s.redis.hset(keys.meta(campaign), 'last', 3);
+  await s.redis.hset(keys.meta(other), 'last', 5);
+  expect(await reconcile(options(), signal)).toBe('restored');
+  expect(await reconcile(options(), signal)).toBe('good');
+  expect((await inRedis(campaign)).map(({ number, attempt }) => [number, attempt])).toEqual([
+    [4, 2],
+    [5, 2],
+  ]);
+  expect(await inRedis(other)).toEqual([]);
+});
+
+test('reconcile - information that may have been sent becomes unknown, what waited behind it goes in again', async () => {
+  await reconcile(options(), signal);
+  const campaign = await campaignOfBatches('information', 4);
+  await recordOutcomes(campaign, [[1, accepted(0, 10)]]);
+  await s.redis.flushdb();
+  expect(await reconcile(options(), signal)).toBe('restored');
+  expect(await unknownBatches()).toEqual([2, 3]);
+  const [batch, ...others] = await inRedis(campaign);
+  expect(others).toEqual([]);
+  expect(batch).toMatchObject({ number: 4, attempt: 2, firstOrdinal: 30, recipients: 10 });
+  expect(batch?.packed.toString().split('\x1e')[0]).toBe('33639980030');
+});
+
+test('reconcile - of an alert everything without an answer goes in again, and nothing that has one', async () => {
+  await reconcile(options(), signal);
+  const campaign = await campaignOfBatches('alert', 3);
+  await recordOutcomes(campaign, [
+    [1, accepted(0, 10)],
+    [2, [...accepted(0, 4), { index: 4, kind: 'unknown' }]],
+  ]);
+  await s.redis.flushdb();
+  await reconcile(options(), signal);
+  const batches = await inRedis(campaign);
+  expect(batches.map(({ number, only }) => [number, only])).toEqual([
+    [2, [4, 5, 6, 7, 8, 9]],
+    [3, undefined],
+  ]);
+  expect(await s.redis.xlen(keys.outcomes)).toBe(0);
+});
+
+test('reconcile - one that died in the middle is finished by another, and nothing goes in twice', async () => {
+  await reconcile(options(), signal);
+  const campaign = await campaignOfBatches('alert', 5);
+  await s.redis.flushdb();
+  const real = new Producer(s.redis, 1 << 30, systemClock);
+  const dies: Enqueue = {
+    control: (...args) => real.control(...args),
+    close: (...args) => real.close(...args),
+    async enqueue(name, content, batches, rest) {
+      await real.enqueue(name, content, batches.slice(0, 2), rest);
+      throw new Error('the reconciler died here');
+    },
+  };
+  await expect(reconcile(options({ enqueue: dies, leaseMs: 1 }), signal)).rejects.toThrow('died here');
+  expect(await inRedis(campaign)).toHaveLength(2);
+  await s.until(
+    () => reconcile(options({ owner: 'two' }), signal),
+    (done) => {
+      s.look();
+      return done === 'restored';
+    },
+  );
+  const batches = await inRedis(campaign);
+  expect(batches.map(({ number, attempt }) => [number, attempt])).toEqual([1, 2, 3, 4, 5].map((number) => [number, 2]));
+  expect(await reconcile(options({ owner: 'two' }), signal)).toBe('good');
+});
+
+test('reconcile - a Redis that is lost a second time is restored a second time', async () => {
+  await reconcile(options(), signal);
+  const campaign = await campaignOfBatches('alert', 5);
+  for (const attempt of [2, 3]) {
+    await s.redis.flushdb();
+    await reconcile(options(), signal);
+    expect((await inRedis(campaign)).map((batch) => batch.attempt)).toEqual([1, 2, 3, 4, 5].map(() => attempt));
+  }
+});
+
+test('reconcile - paused and cancelled campaigns are so again', async () => {
+  await reconcile(options(), signal);
+  const paused = await campaignOfBatches('information', 5, 'paused');
+  const cancelled = await campaignOfBatches('information', 5, 'cancelling');
+  await s.redis.flushdb();
+  await reconcile(options(), signal);
+  expect(await s.redis.hget(keys.meta(paused), 'state')).toBe('paused');
+  expect(await s.redis.zscore(keys.schedule('information'), paused)).toBeNull();
+  expect(await s.redis.hget(keys.meta(cancelled), 'state')).toBe('cancelled');
+});
+
+test('reconcile - a carrier’s rate since the last record bounds what can have been taken', () => {
+  const reach = { ratePerSecond: 5, batchesInHandsMax: 1 };
+  const open = new Uint8Array(10);
+  const taken = new Taken(reach, 1000, 4000);
+  const verdicts = [1, 2, 3, 4].map(() => judge('information', open, taken).kind);
+  expect(verdicts).toEqual(['unknown', 'unknown', 'unknown', 'again']);
+  const complete = new Uint8Array(10).fill(messageStateCodes.unknown);
+  expect(judge('information', complete, taken).kind).toBe('complete');
+  expect(judge('alert', complete, taken).kind).toBe('again');
+});
