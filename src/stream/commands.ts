@@ -25,7 +25,7 @@ export class Commands implements CommandQueue {
   /** Where to look for what was delivered to us and not answered; `>` once all of that is done. */
   #from = '0';
   #isGrouped = false;
-  #lookedForAbandonedMs = 0;
+  #lookedForAbandonedMs = Number.NEGATIVE_INFINITY;
 
   /** `reading` blocks, so it is this reader's alone; it is read from its own pending list after each reconnect. */
   constructor(reading: Redis, command: Redis, planner: string) {
@@ -51,7 +51,8 @@ export class Commands implements CommandQueue {
 
   async #next(): Promise<Command | undefined> {
     await this.#group();
-    const abandoned = await this.#abandoned();
+    // Only once our own are read: what is taken over becomes ours, and would be read a second time.
+    const abandoned = this.#from === '>' ? await this.#abandoned() : undefined;
     if (abandoned !== undefined) return abandoned;
     const read = await this.#reading.xreadgroup(
       'GROUP',
