@@ -76,7 +76,7 @@ export type AnyBench = Bench<OptionSet>;
 
 /** Declares a bench; its options' types follow from their defaults. */
 export function defineBench<const Set extends OptionSet>(bench: Bench<Set>): AnyBench {
-  return bench as unknown as AnyBench;
+  return bench;
 }
 
 /** The work that was done is not the work that was meant: the figures are worth nothing. */

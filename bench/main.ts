@@ -82,6 +82,9 @@ async function helpText(): Promise<string> {
   return `${lines.join('\n')}\n`;
 }
 
+// An exit ends the servers that were started; a signal alone would leave them.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+
 main(process.argv.slice(2)).catch((error: unknown) => {
   const isExpected = error instanceof Usage || isFault(error);
   const text = error instanceof Error ? (isExpected ? error.message : (error.stack ?? error.message)) : String(error);

@@ -1,0 +1,221 @@
+/**
+ * One measurement of the whole path: campaigns launched through the API, until the last receipt is recorded. Used by
+ * the benches `millions` and `scale`. Checks that the work was done before it gives any figure.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ApiClient, CampaignDraft } from './api-client.ts';
+import { type BenchCarrier, BenchCluster, boundlessCarrier, type ClusterOptions } from './cluster.ts';
+import { type BenchContext, rounded } from './harness.ts';
+import { type BenchOrganisation, createOrganisation, createResidents, forgetCampaigns } from './population.ts';
+import { UsageMeter } from './resources.ts';
+import { type Cell, cellText, type Table } from './table.ts';
+
+/** What to send. */
+export type PathPlan = {
+  readonly messages: number;
+  readonly campaigns: number;
+  readonly personalised: boolean;
+  readonly segments: number;
+  readonly cluster: Omit<ClusterOptions, 'carriers'>;
+  readonly carrier?: BenchCarrier;
+};
+
+/** What one measurement gave. A message of two segments has two submissions and two receipts. */
+export type PathFigures = {
+  readonly messages: number;
+  /** submit_sm that the simulator accepted, by its own count. */
+  readonly accepted: number;
+  /** Rows of receipts that say delivered. */
+  readonly delivered: number;
+  /** Rows of accepted submissions. */
+  readonly recorded: number;
+  /** From the first launch request to the last receipt recorded. */
+  readonly seconds: number;
+  readonly perSecond: number;
+  /** From the launch until its recipients are frozen, and until every batch is in Redis; the slowest campaign's. */
+  readonly frozenSeconds: number;
+  readonly enqueuedSeconds: number;
+  readonly microsecondsPerMessage: Readonly<Record<string, number>>;
+  readonly cpuSeconds: Readonly<Record<string, number>>;
+  readonly peakMegabytes: Readonly<Record<string, number>>;
+};
+
+type Progressing = Pick<BenchContext<unknown>, 'bar' | 'check' | 'say'>;
+
+/** An organisation whose residents receive every campaign of a bench. */
+export type Audience = { readonly organisation: BenchOrganisation; readonly lists: readonly string[] };
+
+const progressPollMs = 50;
+/** Nothing was recorded for so long: the bench fails instead of waiting for ever. Freezing takes its time, too. */
+const stallMs = (messages: number) => 20_000 + messages * 0.05;
+const launchesAtOnce = 16;
+
+/** Creates the residents of `plan`, on a list per campaign where there are several. */
+export async function populate(cluster: BenchCluster, plan: PathPlan, { bar }: Progressing): Promise<Audience> {
+  const organisation = await createOrganisation(cluster.sql, 'Bench');
+  const wanted = { count: plan.messages, lists: plan.campaigns > 1 ? plan.campaigns : 0 };
+  const lists = await createResidents(cluster.sql, organisation.id, wanted, (done) => {
+    bar.show('residents', done, plan.messages);
+  });
+  return { organisation, lists };
+}
+
+/** Starts fresh processes over the residents that there are, sends, checks, and ends the processes. */
+export async function measurePath(
+  cluster: BenchCluster,
+  audience: Audience,
+  plan: PathPlan,
+  context: Progressing,
+): Promise<PathFigures> {
+  await cluster.startPostgres();
+  await forgetCampaigns(cluster.sql);
+  await cluster.start({ ...plan.cluster, carriers: [plan.carrier ?? boundlessCarrier] });
+  try {
+    const { key } = audience.organisation;
+    const campaigns: string[] = [];
+    for (let index = 0; index < plan.campaigns; index++)
+      campaigns.push(await cluster.api.createCampaign(key, draftOf(plan, audience.lists[index])));
+    const meter = new UsageMeter(cluster.roleOf);
+    const beganMs = performance.now();
+    await launchAll(cluster.api, key, campaigns);
+    await untilRecorded(cluster, plan, context);
+    const seconds = (performance.now() - beganMs) / 1000;
+    const { cpuSeconds, peakMegabytes } = meter.stop();
+    const counted = await count(cluster, plan, context);
+    const phases = await phasesOf(cluster);
+    const perMessage = Object.entries(cpuSeconds).map(([role, s]) => [role, rounded((s * 1e6) / plan.messages)]);
+    return {
+      messages: plan.messages,
+      ...counted,
+      seconds: rounded(seconds),
+      perSecond: Math.round(plan.messages / seconds),
+      ...phases,
+      microsecondsPerMessage: Object.fromEntries(perMessage) as Record<string, number>,
+      cpuSeconds,
+      peakMegabytes,
+    };
+  } finally {
+    await cluster.stop();
+  }
+}
+
+/** The campaign that a measurement sends. */
+export function draftOf({ personalised, segments }: PathPlan, list?: string): CampaignDraft {
+  const french = 'Vigilance orange crue de la Lys : évitez les berges et les passages inondés. Infos en mairie.';
+  const english = 'Orange flood warning for the river Lys: keep away from the banks. News at the town hall.';
+  const contents: Record<string, string> = personalised
+    ? {
+        fr: lengthened(`Bonjour {{firstName|voisin}}, ${french}`, segments),
+        en: lengthened(`Hello {{firstName|neighbour}}, ${english}`, segments),
+      }
+    : { fr: lengthened(french, segments) };
+  return {
+    name: 'bench',
+    nature: 'information',
+    sender: 'BENCH',
+    audience: list === undefined ? { all: true } : { lists: [list] },
+    contents,
+    defaultLanguage: 'fr',
+    validitySeconds: 86_400,
+  };
+}
+
+/** `text` with as many words more as make `segments` segments of it, with room for a name. */
+function lengthened(text: string, segments: number): string {
+  if (segments === 1) return text;
+  // 3GPP TS 23.040 §9.2.3.24.8: seven octets of header leave 152 septets to a segment.
+  const septets = segments * 152 - 60;
+  return `${text} ${'Restez prudents. '.repeat(Math.ceil(septets / 17))}`.slice(0, septets);
+}
+
+async function launchAll(api: ApiClient, key: string, campaigns: readonly string[]): Promise<void> {
+  const waiting = [...campaigns];
+  const launchInTurn = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await api.launch(key, next);
+  };
+  await Promise.all(Array.from({ length: launchesAtOnce }, launchInTurn));
+}
+
+/** Resolves when every message has its final state; the counters move in the transactions that write the rows. */
+async function untilRecorded(cluster: BenchCluster, plan: PathPlan, { bar }: Progressing): Promise<void> {
+  let changedMs = performance.now();
+  for (let last = 0; last < plan.messages; ) {
+    await delay(progressPollMs);
+    const { rows } = await cluster.sql.query<{ final: string }>(
+      `select coalesce(sum(delivered + failed + unknown + expired + cancelled), 0) as final from campaign_progress`,
+    );
+    const final = Number(rows[0]?.final);
+    const nowMs = performance.now();
+    if (final > last) changedMs = nowMs;
+    last = final;
+    bar.show('recorded', final, plan.messages);
+    if (nowMs - changedMs > stallMs(plan.messages))
+      throw new Error(`nothing happens after ${final} of ${plan.messages} messages:\n${cluster.lastWords()}`);
+  }
+}
+
+/** Counts the work in PostgreSQL and at the carrier; fails the bench when it is not what was meant. */
+async function count(
+  cluster: BenchCluster,
+  { messages, segments }: PathPlan,
+  { check, bar }: Progressing,
+): Promise<{ accepted: number; delivered: number; recorded: number }> {
+  bar.show('counting', 0, 1);
+  const one = async (sql: string) => Number((await cluster.sql.query<{ n: string }>(sql)).rows[0]?.n);
+  const recorded = await one('select count(*) as n from submissions where outcome = 1');
+  const places = await one(
+    'select count(*) as n from (select from submissions group by campaign_id, ordinal, segment) as distinct_places',
+  );
+  const delivered = await one('select count(*) as n from receipts where state = 2');
+  const [stats] = await cluster.smscStats();
+  const wanted = messages * segments;
+  check('segments accepted by the carrier', stats?.accepted ?? 0, wanted);
+  check('submissions recorded', recorded, wanted);
+  check('segments with a submission', places, wanted);
+  check('receipts recorded', delivered, wanted);
+  check('receipts without a submission', await one('select count(*) as n from orphan_receipts'), 0);
+  return { accepted: stats?.accepted ?? 0, delivered, recorded };
+}
+
+async function phasesOf(cluster: BenchCluster): Promise<{ frozenSeconds: number; enqueuedSeconds: number }> {
+  const { rows } = await cluster.sql.query<{ frozen: number; enqueued: number }>(
+    `select max(extract(epoch from planned_at - launched_at))::float8 as frozen,
+      max(extract(epoch from enqueued_at - launched_at))::float8 as enqueued from campaigns`,
+  );
+  return { frozenSeconds: rounded(rows[0]?.frozen ?? 0), enqueuedSeconds: rounded(rows[0]?.enqueued ?? 0) };
+}
+
+/** Cost and memory by process, the dearest first. */
+export function processTable({ microsecondsPerMessage, cpuSeconds, peakMegabytes }: PathFigures): Table {
+  const rows = Object.keys(cpuSeconds)
+    .toSorted((a, b) => (cpuSeconds[b] ?? 0) - (cpuSeconds[a] ?? 0))
+    .map((role): Cell[] => [
+      role,
+      microsecondsPerMessage[role] ?? 0,
+      rounded(cpuSeconds[role] ?? 0),
+      peakMegabytes[role] ?? 0,
+    ]);
+  const columns = ['process', 'µs CPU per message', 'CPU seconds', 'peak MB'];
+  return { title: 'By process', columns, rows: [...rows, ['all', totalMicros(microsecondsPerMessage), '', '']] };
+}
+
+/** Microseconds of CPU per message of all processes together. */
+export function totalMicros(microsecondsPerMessage: Readonly<Record<string, number>>): number {
+  return rounded(Object.values(microsecondsPerMessage).reduce((sum, micros) => sum + micros, 0));
+}
+
+/** What came of the whole. */
+export function pathTable(title: string, figures: PathFigures): Table {
+  const { messages, accepted, delivered, recorded, seconds, perSecond, frozenSeconds, enqueuedSeconds } = figures;
+  const rows: Cell[][] = [
+    ['messages', messages],
+    ['segments accepted by the carrier', accepted],
+    ['submissions in PostgreSQL', recorded],
+    ['delivered receipts in PostgreSQL', delivered],
+    ['seconds, launch request to last receipt recorded', cellText(seconds)],
+    ['messages a second', perSecond],
+    ['seconds until recipients were frozen', cellText(frozenSeconds)],
+    ['seconds until every batch was in Redis', cellText(enqueuedSeconds)],
+  ];
+  return { title, columns: ['whole path', 'value'], rows };
+}
