@@ -65,7 +65,7 @@ export class CopyRows {
     this.#end += value.length;
   }
 
-  /** Text, from Latin-1 `bytes[start, end)`; takes up to twice as many bytes. NUL, which text cannot hold, is left out. */
+  /** Text, from Latin-1 `bytes[start, end)`: up to twice as many bytes. NUL, which text cannot hold, is left out. */
   latin1(bytes: Uint8Array, start: number, end: number): void {
     const lengthAt = this.#end;
     let to = lengthAt + 4;

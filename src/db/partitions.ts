@@ -23,7 +23,7 @@ export function idAtMs(ms: number): Id {
   return String(BigInt(Math.max(0, Math.floor(ms))) << 22n);
 }
 
-/** Name of the partition that holds the rows of a campaign. COPY goes there, because it refuses tables with policies. */
+/** Name of the partition that holds a campaign's rows. COPY goes there, because it refuses tables with policies. */
 export function partitionOf(table: PartitionedTable, campaign: Id): string {
   return `${table}_w${Math.floor(idCreatedAtMs(campaign) / partitionWeekMs)}`;
 }

@@ -44,7 +44,8 @@ export type PlannedCampaign = {
 };
 
 /** A `PlannedCampaign` from `campaigns c`. */
-export const campaignColumns = `c.id, c.organisation_id as organisation, c.nature, c.status, c.sender, c.audience, c.contents,
+export const campaignColumns = `c.id, c.organisation_id as organisation, c.nature, c.status, c.sender, c.audience,
+  c.contents,
   c.default_language as "defaultLanguage",
   (select o.weight from organisations o where o.id = c.organisation_id) as weight,
   (extract(epoch from coalesce(c.expires_at, c.launched_at + c.validity_seconds * interval '1 second')) * 1000)::float8

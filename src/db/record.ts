@@ -25,7 +25,8 @@ export async function takeCarrier(
   const { rows } = await pool.query<{ epoch: Id; outcomes: string; receipts: string }>(
     `insert into recorder_offsets as o (carrier, owner, epoch, lease_until)
       values ($1, $2, 1, now() + $3 * interval '1 millisecond')
-      on conflict (carrier) do update set owner = excluded.owner, epoch = o.epoch + 1, lease_until = excluded.lease_until
+      on conflict (carrier) do update
+        set owner = excluded.owner, epoch = o.epoch + 1, lease_until = excluded.lease_until
       where o.owner = excluded.owner or o.lease_until < now()
       returning epoch, outcomes_id as outcomes, receipts_id as receipts`,
     [carrier, owner, leaseMs],
@@ -176,7 +177,8 @@ export async function addOrphans(
   await client.query(
     `insert into orphan_receipts (carrier, message_id, state, error, done_at, received_at)
       select $1, o.id, o.state, o.error, to_timestamp(nullif(o.done, 0)), to_timestamp(o.received / 1000)
-      from unnest($2::text[], $3::smallint[], $4::text[], $5::float8[], $6::float8[]) as o (id, state, error, done, received)`,
+      from unnest($2::text[], $3::smallint[], $4::text[], $5::float8[], $6::float8[])
+        as o (id, state, error, done, received)`,
     [
       carrier,
       orphans.map((orphan) => orphan.messageId),

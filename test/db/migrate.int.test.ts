@@ -29,7 +29,8 @@ function options(url: string) {
 
 async function tablesOf(client: pg.Client): Promise<string[]> {
   const { rows } = await client.query<{ name: string }>(
-    "select relname as name from pg_class where relkind in ('r', 'p') and relnamespace = 'public'::regnamespace order by 1",
+    `select relname as name from pg_class
+      where relkind in ('r', 'p') and relnamespace = 'public'::regnamespace order by 1`,
   );
   return rows.map((row) => row.name);
 }
@@ -88,7 +89,8 @@ test('partitions - cover two weeks back to eight ahead, and are made once', asyn
 
 test('partitions - an id says when it was made', async () => {
   const { rows } = await owner.query<{ id: string; ms: number }>(
-    "insert into organisations (name) values ('x') returning id, (extract(epoch from clock_timestamp()) * 1000)::float8 as ms",
+    `insert into organisations (name) values ('x')
+      returning id, (extract(epoch from clock_timestamp()) * 1000)::float8 as ms`,
   );
   expect(Math.abs(idCreatedAtMs(rows[0]!.id) - rows[0]!.ms)).toBeLessThan(1000);
   expect(idCreatedAtMs(idAtMs(1_234_567))).toBe(1_234_567);
@@ -105,7 +107,7 @@ test('client - a transaction whose work fails leaves nothing, and its error come
   await service.close();
 });
 
-test('client - a connection that is cut in the middle is a postgres fault, and the next transaction works', async () => {
+test('client - a connection that is cut is a postgres fault, and the next transaction works', async () => {
   const service = connect(options(database.serviceUrl));
   const cut = service.service(async ({ client }) => {
     const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');

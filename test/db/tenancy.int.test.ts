@@ -69,12 +69,14 @@ afterAll(async () => {
 
 test('tenancy - every table with an organisation has forced row-level security', async () => {
   const { rows } = await owner.query<{ name: string }>(
-    `select c.relname as name from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'organisation_id'
+    `select c.relname as name from pg_class c
+      join pg_attribute a on a.attrelid = c.oid and a.attname = 'organisation_id'
       where c.relkind in ('r', 'p') and not c.relispartition and not (c.relrowsecurity and c.relforcerowsecurity)`,
   );
   expect(rows).toEqual([]);
   const all = await owner.query<{ name: string }>(
-    `select c.relname as name from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'organisation_id'
+    `select c.relname as name from pg_class c
+      join pg_attribute a on a.attrelid = c.oid and a.attname = 'organisation_id'
       where c.relkind in ('r', 'p') and not c.relispartition order by 1`,
   );
   expect(all.rows.map((row) => row.name)).toEqual([...tenantTables, 'api_keys'].sort());
@@ -119,7 +121,7 @@ test('tenancy - a resident of another organisation cannot be put on a list', asy
   await expect(steal).rejects.toMatchObject({ code: '23503', constraint: 'list_members_own_resident' });
 });
 
-test('tenancy - the API role reaches no partition, no recorder table, and no record of messages for writing', async () => {
+test('tenancy - the API role writes no record of messages and sees no partition or recorder table', async () => {
   const { rows } = await owner.query<{ name: string }>(
     `select c.relname as name from pg_class c join pg_namespace n on n.oid = c.relnamespace and n.nspname = 'public'
       where c.relkind in ('r', 'p') and has_table_privilege('tocsin_api', c.oid, 'insert, update, delete, truncate')`,
@@ -140,7 +142,7 @@ test('tenancy - no role of the program is a superuser or bypasses row-level secu
   expect(rows).toEqual([1, 2].map(() => ({ rolsuper: false, rolbypassrls: false })));
 });
 
-test('tenancy - a key is found by its hash, a revoked one is not, and the setting does not outlive the call', async () => {
+test('tenancy - a key is found by its hash, a revoked one is not, and nothing outlives the call', async () => {
   await owner.query(
     `insert into api_keys (organisation_id, name, prefix, key_hash, revoked_at)
       values ($1, 'a', 'p', '\\x01', null), ($1, 'b', 'p', '\\x02', now())`,

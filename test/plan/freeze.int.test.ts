@@ -71,7 +71,8 @@ test('freeze - one message per address, to whoever is reachable; the others are 
     ['fr', '33639980002'],
   ]);
   const { rows } = await owner.query(
-    'select status, recipients, duplicates, unreachable, batches, planned_at is null as unplanned from campaigns where id = $1',
+    `select status, recipients, duplicates, unreachable, batches, planned_at is null as unplanned
+      from campaigns where id = $1`,
     [id],
   );
   const unreachable = { noMobile: 1, optedOut: 1, noCarrier: 1 };

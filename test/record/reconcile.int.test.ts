@@ -145,7 +145,7 @@ test('reconcile - a Redis that only lost its last moments gets back what it lost
   expect(await inRedis(other)).toEqual([]);
 });
 
-test('reconcile - information that may have been sent becomes unknown, what waited behind it goes in again', async () => {
+test('reconcile - information that may have been sent is unknown, what waited behind it goes in again', async () => {
   await reconcile(options(), signal);
   const campaign = await campaignOfBatches('information', 4);
   await recordOutcomes(campaign, [[1, accepted(0, 10)]]);

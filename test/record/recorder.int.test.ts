@@ -48,7 +48,8 @@ test('recorder - outcomes and receipts become rows, states and counts, and leave
     pending: 1,
   });
   const { rows } = await s.owner.query<{ text: string }>(
-    `select concat_ws(' ', ordinal, recipients, outcome, message_id, carrier, batch) as text from submissions order by ordinal`,
+    `select concat_ws(' ', ordinal, recipients, outcome, message_id, carrier, batch) as text
+      from submissions order by ordinal`,
   );
   expect(rows.map((row) => row.text)).toEqual([
     '0 1 1 id-0 north 1',
@@ -61,7 +62,8 @@ test('recorder - outcomes and receipts become rows, states and counts, and leave
     '8 1 4  north 2',
   ]);
   const receipts = await s.owner.query<{ text: string }>(
-    `select concat_ws(' ', ordinal, state, error, extract(epoch from done_at)::int) as text from receipts order by ordinal`,
+    `select concat_ws(' ', ordinal, state, error, extract(epoch from done_at)::int) as text
+      from receipts order by ordinal`,
   );
   expect(receipts.rows.map((row) => row.text)).toEqual([
     '0 2 042 1700000000',
@@ -188,7 +190,8 @@ test('recorder - one that lost its carrier writes nothing more; the one that has
   await s.outcomes(campaign, 1, 0, accepted(0, 10));
   await s.reaches(campaign, { planned: 20, submitted: 10, awaitingReceipt: 10, pending: 10 });
   await s.owner.query(
-    "update recorder_offsets set owner = 'two', epoch = epoch + 1, lease_until = now() + interval '1 minute' where carrier = $1",
+    `update recorder_offsets set owner = 'two', epoch = epoch + 1, lease_until = now() + interval '1 minute'
+      where carrier = $1`,
     [carrier],
   );
   await s.outcomes(campaign, 1, 0, accepted(10, 10));

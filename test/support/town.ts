@@ -49,7 +49,8 @@ export async function addResidents(
 export async function addManyResidents(owner: pg.ClientBase, organisation: Id, count: number): Promise<void> {
   await owner.query(
     `with r as (insert into residents (organisation_id, first_name, language, external_reference)
-        select $1, 'Resident' || i, case when i % 4 = 3 then 'en' else 'fr' end, i::text from generate_series(0, $2 - 1) i
+        select $1, 'Resident' || i, case when i % 4 = 3 then 'en' else 'fr' end, i::text
+        from generate_series(0, $2 - 1) i
         returning id, external_reference)
       insert into contact_points (organisation_id, resident_id, channel, address)
         select $1, id, 'sms', '+' || (33639980000 + external_reference::int) from r`,
