@@ -9,7 +9,7 @@ import type { Account, Carrier } from './carrier.ts';
 import { logKind } from './log.ts';
 import { messageIdBytesMax } from './message-ids.ts';
 import type { Output } from './output.ts';
-import { receiptPduBytesMax, recordCounter, writeReceipt } from './receipt-record.ts';
+import { receiptPduBytesMax, recordCounter, recordStateOffset, writeReceipt } from './receipt-record.ts';
 import type { ReceiptTarget } from './receipts.ts';
 
 /** What deliveries need of their connection. */
@@ -23,7 +23,6 @@ export type DeliveryLink = {
 type Sent = { readonly record: Buffer; readonly atMs: number };
 
 const scratchId = Buffer.alloc(messageIdBytesMax);
-const nothing = Buffer.alloc(0);
 
 /** The deliveries of one connection. */
 export class Deliveries implements ReceiptTarget {
@@ -95,7 +94,8 @@ export class Deliveries implements ReceiptTarget {
     const { record } = sent;
     const { messageIds, receiptRetryMs } = decider.behaviour;
     const idBytes = ids.write(scratchId, 0, recordCounter(record), messageIds, 'response');
-    log.add(logKind.receiptAnswer, this.bind, sequence, status, nowMicros, scratchId, idBytes, nothing, 0, 0);
+    const [from, end] = [recordStateOffset, recordStateOffset + 1];
+    log.add(logKind.receiptAnswer, this.bind, sequence, status, nowMicros, scratchId, idBytes, record, from, end);
     if (status === commandStatus.ESME_ROK) {
       counters.receiptsAnswered += 1;
       return;

@@ -50,7 +50,7 @@ export type LoggedSegment = {
 /** Something else that the simulator noted, for judging what was promised to it. */
 export type LoggedEvent =
   | LoggedSegment
-  /** An answer to a receipt; `messageId` as in submit_sm_resp. */
+  /** An answer to a receipt; `messageId` as in submit_sm_resp, `state` the message_state that it reported. */
   | {
       readonly kind: 'receipt-answer';
       readonly atMicros: number;
@@ -58,6 +58,7 @@ export type LoggedEvent =
       readonly sequence: number;
       readonly status: number;
       readonly messageId: string;
+      readonly state: number;
     }
   | { readonly kind: 'bind-opened'; readonly atMicros: number; readonly bind: number; readonly systemId: string }
   | { readonly kind: 'bind-closed'; readonly atMicros: number; readonly bind: number; readonly systemId: string }
@@ -111,7 +112,7 @@ function eventOf(buffer: Buffer, at: number, end: number, alphabet: DefaultAlpha
   const id = buffer.toString('latin1', at + logHeadBytes, from);
   switch (kind) {
     case logKind.receiptAnswer:
-      return { kind: 'receipt-answer', atMicros, bind, sequence, status, messageId: id };
+      return { kind: 'receipt-answer', atMicros, bind, sequence, status, messageId: id, state: buffer[from] ?? 0 };
     case logKind.bindOpened:
       return { kind: 'bind-opened', atMicros, bind, systemId: id };
     case logKind.bindClosed:

@@ -14,6 +14,8 @@ import { messageIdBytesMax, type MessageIds } from './message-ids.ts';
  * then the addresses as they stand in the submit_sm from source_addr_ton to the NUL of destination_addr, then the text.
  */
 const headBytes = 15;
+/** Where the final state stands in a record, as an octet. */
+export const recordStateOffset = 12;
 const textBytesMax = 20;
 /** Most octets that one record takes. */
 export const recordBytesMax = headBytes + 140 + textBytesMax;
@@ -34,7 +36,7 @@ export function writeRecord(
   writeUint32(into, offset, counter);
   writeUint32(into, offset + 4, bind);
   writeUint32(into, offset + 8, seconds);
-  into[offset + 12] = state;
+  into[offset + recordStateOffset] = state;
   let at = offset + headBytes;
   at += pdu.copy(into, at, spans.sourceStart - 2, spans.destinationEnd + 1);
   into[offset + 13] = at - offset - headBytes;
@@ -102,7 +104,7 @@ export function writeReceipt(
   ids: MessageIds,
   behaviour: Behaviour,
 ): number {
-  const state = record[12] ?? 0;
+  const state = record[recordStateOffset] ?? 0;
   const addresses = record[13] ?? 0;
   writePduHeader(into, offset, commandId.deliver_sm, 0, sequence);
   let at = offset + headerBytes;

@@ -83,6 +83,7 @@ test('log - binds, their ends and answers to receipts are noted', async () => {
   const short = (event: LoggedEvent) => ('messageId' in event ? [event.kind, event.messageId] : [event.kind]);
   const id = esme.answers[0]?.messageId ?? '';
   expect(events.map(short)).toEqual([['bind-opened'], ['segment', id], ['receipt-answer', id], ['bind-closed']]);
+  expect(events[2]).toMatchObject({ status: 0, state: 2 });
 });
 
 test('log - texts and long messages are put together from every form', async () => {
