@@ -8,4 +8,5 @@ export const benches: Readonly<Record<string, () => Promise<AnyBench>>> = {
   start: async () => (await import('./start.ts')).start,
   edge: async () => (await import('./edge.ts')).edge,
   encode: async () => (await import('./encode.ts')).encode,
+  peers: async () => (await import('./peers.ts')).peers,
 };

@@ -8,42 +8,67 @@ import { join } from 'node:path';
 /** What every script tells of its own process. */
 export type OwnUse = { readonly cpuMicros: number; readonly peakMegabytes: number };
 
+/** A script that runs. */
+export type RunningScript = {
+  /** Sends it a message. */
+  tell(message: object): void;
+  /** Resolves with its exit code or the signal that ended it. */
+  readonly ended: Promise<number | string>;
+};
+
 /**
- * Runs `script` (a path under bench/ without ending) with `task` and resolves with what it answered. `profile` is a
- * folder for its CPU profile; empty for none. Rejects when the script ends without an answer.
+ * Starts `script` (a path under bench/ without ending) with `task`. `profile` is a folder for its CPU profile; empty
+ * for none. It ends with this process at the latest.
  */
-export async function runScript<Answer>(script: string, task: unknown, profile = ''): Promise<Answer> {
-  const flags = profile === '' ? [] : ['--cpu-prof', `--cpu-prof-dir=${join(profile, script)}`];
+export function startScript(
+  script: string,
+  task: unknown,
+  profile: string,
+  onMessage: (message: unknown) => void,
+): RunningScript {
   const child = fork(new URL(`./${script}.js`, import.meta.url), [JSON.stringify(task)], {
     env: { PATH: process.env['PATH'] },
-    execArgv: flags,
+    execArgv: profile === '' ? [] : ['--cpu-prof', `--cpu-prof-dir=${join(profile, script)}`],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
-  const killed = () => child.kill('SIGKILL');
-  process.once('exit', killed);
+  const kill = () => child.kill('SIGKILL');
+  process.once('exit', kill);
+  child.on('message', onMessage);
+  const ended = new Promise<number | string>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (exitCode, signal) => {
+      process.off('exit', kill);
+      resolve(signal ?? exitCode ?? 0);
+    });
+  });
+  return { tell: (message) => child.send(message), ended };
+}
+
+/** Runs `script` and resolves with what it answered. Rejects when it ends without an answer. */
+export async function runScript<Answer>(script: string, task: unknown, profile = ''): Promise<Answer> {
   let answer: { readonly value: Answer } | undefined;
-  child.once('message', (message) => {
+  const running = startScript(script, task, profile, (message) => {
     answer = message as { readonly value: Answer };
   });
-  const code = await new Promise<number | string | null>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (exitCode, signal) => resolve(signal ?? exitCode));
-  });
-  process.off('exit', killed);
-  if (answer === undefined) throw new Error(`bench/${script} ended (${code}) without an answer`);
+  const end = await running.ended;
+  if (answer === undefined) throw new Error(`bench/${script} ended (${end}) without an answer`);
   return answer.value;
 }
 
 /** In a script: runs `work` with the task that was given, sends its answer and lets the process end. */
 export function script<Task, Answer>(work: (task: Task) => Promise<Answer>): void {
-  const task = JSON.parse(process.argv[2] ?? 'null') as Task;
-  work(task).then(
+  work(taskOfScript<Task>()).then(
     (value) => process.send?.({ value }, () => process.exit(0)),
     (error: unknown) => {
       process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
       process.exit(1);
     },
   );
+}
+
+/** In a script: the task that it was given. */
+export function taskOfScript<Task>(): Task {
+  return JSON.parse(process.argv[2] ?? 'null') as Task;
 }
 
 /** In a script: CPU since `before` (a `process.cpuUsage()`), and the largest memory so far in megabytes (10^6 bytes). */

@@ -1,0 +1,9 @@
+/** `peers` at its smallest size: both sides record every message and its receipt. */
+import { expect, test } from 'vitest';
+import { smokeFigures } from './smoke.ts';
+
+test('peers - both sides record every message and receipt, and the fields of the result are there', async () => {
+  const figures = await smokeFigures('peers');
+  const fields = { ours: expect.any(Number), peer: expect.any(Number), ratio: expect.any(Number) };
+  expect(figures).toMatchObject({ bench: 'peers', ...fields });
+});
