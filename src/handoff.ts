@@ -198,9 +198,10 @@ export type InboundMessage = {
 // ── 6 progress: what is known so far ────────────────────────────────────────────────────────────
 
 /**
- * State of one message (recipient × campaign): the fold of its segments' outcomes and receipts. It only
- * moves to a higher code, so that late and doubled events change nothing. `unknown` may still be
- * settled by a receipt; `delivered` is above every failure because a delivery proves itself.
+ * State of one message (recipient × campaign): the fold of its segments' outcomes and receipts in src/db/fold.ts,
+ * which never goes back, so that late and doubled events change nothing. `unknown` may still be settled by an
+ * answer or a receipt; `delivered` is above every failure because a delivery proves itself. The codes are names
+ * for storage and results, not that order.
  */
 export const messageStateCodes = {
   pending: 0,
