@@ -4,6 +4,7 @@
  */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { type Child, startChild } from '../cluster/children.ts';
@@ -15,8 +16,10 @@ import { environmentName } from '../config/schema.ts';
 import { ensureRolePasswords, migrate, urlOfRole } from '../src/db/migrate.ts';
 import type { Behaviour } from '../src/smsc/behaviour.ts';
 import type { SmscStats } from '../src/smsc/stats.ts';
+import { carrierKeys } from '../src/stream/keys.ts';
 import { removeFolder, removeFoldersOfKilledRuns, temporaryFolder } from '../test/support/folder.ts';
 import { ApiClient } from './api-client.ts';
+import { prepareStatements } from './profile.ts';
 import type { RoleOf } from './resources.ts';
 
 /** A simulated carrier and its entry in the carriers file. */
@@ -61,6 +64,8 @@ const passwordEnv = 'TOCSIN_BENCH_CARRIER_PASSWORD';
 const systemId = 'bench';
 const stopMs = 30_000;
 const logLinesShown = 20;
+const bindPollMs = 20;
+const bindMsMax = 60_000;
 
 type Listening = { readonly port: number; readonly httpPort: number };
 
@@ -82,10 +87,15 @@ export class BenchCluster {
   }
 
   /** A new installation with a migrated, empty database. Ends and removes what killed benches left. */
-  static async create(): Promise<BenchCluster> {
+  static async create(profile = ''): Promise<BenchCluster> {
     await removeFoldersOfKilledRuns();
     const cluster = new BenchCluster(temporaryFolder());
     await cluster.startPostgres();
+    if (profile !== '') {
+      await prepareStatements(cluster.sql);
+      await cluster.stop();
+      await cluster.startPostgres();
+    }
     await migrate(cluster.ownerUrl);
     await ensureRolePasswords(cluster.ownerUrl, passwords);
     return cluster;
@@ -137,6 +147,25 @@ export class BenchCluster {
     this.durability = await durabilityOf(this.sql, this.#redisClient);
     await this.#startSimulator(options);
     await this.#startProcesses(options);
+    if (options.workers > 0) await this.#untilBound(options);
+  }
+
+  /** Every slot is bound, and every worker has its share of them. */
+  async #untilBound({ carriers, workers }: ClusterOptions): Promise<void> {
+    const giveUpMs = performance.now() + bindMsMax;
+    for (;;) {
+      const stats = await this.smscStats();
+      const isBound = carriers.every(({ binds }, index) => stats[index]?.binds === binds);
+      const owners = await Promise.all(carriers.map(({ name }) => this.#slotOwners(name)));
+      if (isBound && carriers.every(({ binds }, index) => owners[index] === Math.min(binds, workers))) return;
+      if (performance.now() > giveUpMs) throw new Error(`the binds are not there:\n${this.lastWords()}`);
+      await delay(bindPollMs);
+    }
+  }
+
+  async #slotOwners(carrier: string): Promise<number> {
+    const slots = await this.redis.hvals(carrierKeys(carrier).slots);
+    return new Set(slots.map((slot) => slot.slice(0, slot.indexOf('|')))).size;
   }
 
   async #startSimulator({ carriers, profile }: ClusterOptions): Promise<void> {
@@ -269,8 +298,8 @@ async function durabilityOf(sql: pg.Client, redis: Redis): Promise<string> {
     `select name, setting from pg_settings
       where name in ('fsync', 'full_page_writes', 'synchronous_commit') order by name`,
   );
-  const [, appendonly] = (await redis.config('GET', 'appendonly')) as string[];
-  const [, appendfsync] = (await redis.config('GET', 'appendfsync')) as string[];
+  const [, appendonly] = await redis.config('GET', 'appendonly');
+  const [, appendfsync] = await redis.config('GET', 'appendfsync');
   const postgres = rows.map(({ name, setting }) => `${name} ${setting}`).join(', ');
   return `PostgreSQL ${postgres}; Redis appendonly ${appendonly}, appendfsync ${appendfsync}`;
 }

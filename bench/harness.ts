@@ -52,9 +52,9 @@ export type BenchContext<Values> = {
   /** The bar on a terminal, a line now and then elsewhere. */
   readonly bar: ProgressBar;
   /** A line for people. */
-  say(line: string): void;
+  readonly say: (line: string) => void;
   /** Fails the bench unless the work that was done is the work that was meant. */
-  check(what: string, actual: Figure, expected: Figure): void;
+  readonly check: (what: string, actual: Figure, expected: Figure) => void;
   /** Runs `one` as often as asked for; all raw rounds go into the last line. */
   rounds<Round extends Figures>(one: (round: number) => Promise<Round>): Promise<Round>;
 };

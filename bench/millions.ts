@@ -4,6 +4,7 @@
  */
 import { BenchCluster } from './cluster.ts';
 import { type BenchContext, defineBench, type ValuesOf } from './harness.ts';
+import { functionTables } from './profile.ts';
 import { settingsOf } from './settings-option.ts';
 import { redisBytesPerRecipient } from './waiting.ts';
 import { measurePath, type PathPlan, pathTable, populate, processTable } from './whole-path.ts';
@@ -56,15 +57,16 @@ export const millions = defineBench({
 async function run(context: BenchContext<Values>) {
   const { options: values } = context;
   const plan = planOf(values);
-  const cluster = await BenchCluster.create();
+  const cluster = await BenchCluster.create(values.profile);
   try {
     const audience = await populate(cluster, plan, context);
     const medians = await context.rounds(() => measurePath(cluster, audience, plan, context));
+    const profiles = values.profile === '' ? [] : functionTables(values.profile, values.messages * values.rounds);
     const recipients = Math.min(waitingMax, plan.messages);
     const figures = { ...medians, redisBytesPerRecipient: await redisBytesPerRecipient(cluster, plan, recipients) };
     return {
       figures: { ...figures, durability: cluster.durability },
-      tables: [pathTable(cluster.durability, medians), processTable(medians)],
+      tables: [pathTable(cluster.durability, medians), processTable(medians), ...profiles],
     };
   } finally {
     await cluster.dispose();

@@ -7,8 +7,9 @@ import type { ApiClient, CampaignDraft } from './api-client.ts';
 import { type BenchCarrier, BenchCluster, boundlessCarrier, type ClusterOptions } from './cluster.ts';
 import { type BenchContext, rounded } from './harness.ts';
 import { type BenchOrganisation, createOrganisation, createResidents, forgetCampaigns } from './population.ts';
+import { commandTable, resetStatements, statementTable } from './profile.ts';
 import { UsageMeter } from './resources.ts';
-import { type Cell, cellText, type Table } from './table.ts';
+import { type Cell, cellText, renderTable, type Table } from './table.ts';
 
 /** What to send. */
 export type PathPlan = {
@@ -45,6 +46,9 @@ type Progressing = Pick<BenchContext<unknown>, 'bar' | 'check' | 'say'>;
 /** An organisation whose residents receive every campaign of a bench. */
 export type Audience = { readonly organisation: BenchOrganisation; readonly lists: readonly string[] };
 
+/** Who is written to before the measurement. */
+export type WarmUp = { readonly organisation: BenchOrganisation; readonly messages: number };
+
 const progressPollMs = 50;
 /** Nothing was recorded for so long: the bench fails instead of waiting for ever. Freezing takes its time, too. */
 const stallMs = (messages: number) => 20_000 + messages * 0.05;
@@ -60,29 +64,39 @@ export async function populate(cluster: BenchCluster, plan: PathPlan, { bar }: P
   return { organisation, lists };
 }
 
-/** Starts fresh processes over the residents that there are, sends, checks, and ends the processes. */
+/**
+ * Starts fresh processes over the residents that there are, sends, checks, and ends the processes. `warmUp`: residents
+ * of another organisation, who get a campaign before, which does not count.
+ */
 export async function measurePath(
   cluster: BenchCluster,
   audience: Audience,
   plan: PathPlan,
   context: Progressing,
+  warmUp?: WarmUp,
 ): Promise<PathFigures> {
   await cluster.startPostgres();
   await forgetCampaigns(cluster.sql);
   await cluster.start({ ...plan.cluster, carriers: [plan.carrier ?? boundlessCarrier] });
   try {
+    if (warmUp !== undefined) await warm(cluster, warmUp, plan, context);
     const { key } = audience.organisation;
     const campaigns: string[] = [];
     for (let index = 0; index < plan.campaigns; index++)
       campaigns.push(await cluster.api.createCampaign(key, draftOf(plan, audience.lists[index])));
+    const [before] = await cluster.smscStats();
+    const isProfiled = (plan.cluster.profile ?? '') !== '';
+    if (isProfiled) await resetStatements(cluster.sql);
     const meter = new UsageMeter(cluster.roleOf);
     const beganMs = performance.now();
     await launchAll(cluster.api, key, campaigns);
-    await untilRecorded(cluster, plan, context);
+    const phases = await untilRecorded(cluster, plan.messages, campaigns, context);
     const seconds = (performance.now() - beganMs) / 1000;
     const { cpuSeconds, peakMegabytes } = meter.stop();
-    const counted = await count(cluster, plan, context);
-    const phases = await phasesOf(cluster);
+    const statements = isProfiled ? [await statementTable(cluster.sql, plan.messages)] : [];
+    const counted = await count(cluster, plan, { campaigns, acceptedBefore: before?.accepted ?? 0 }, context);
+    if (isProfiled) statements.push(await commandTable(cluster.redis, plan.messages));
+    for (const table of statements) context.say(`\n${renderTable(table)}`);
     const perMessage = Object.entries(cpuSeconds).map(([role, s]) => [role, rounded((s * 1e6) / plan.messages)]);
     return {
       messages: plan.messages,
@@ -136,53 +150,78 @@ async function launchAll(api: ApiClient, key: string, campaigns: readonly string
   await Promise.all(Array.from({ length: launchesAtOnce }, launchInTurn));
 }
 
+type Phases = { readonly frozenSeconds: number; readonly enqueuedSeconds: number };
+
 /** Resolves when every message has its final state; the counters move in the transactions that write the rows. */
-async function untilRecorded(cluster: BenchCluster, plan: PathPlan, { bar }: Progressing): Promise<void> {
-  let changedMs = performance.now();
-  for (let last = 0; last < plan.messages; ) {
+async function untilRecorded(
+  cluster: BenchCluster,
+  messages: number,
+  campaigns: readonly string[],
+  { bar }: Progressing,
+): Promise<Phases> {
+  const beganMs = performance.now();
+  let changedMs = beganMs;
+  // When it was seen: now() in a transaction is its beginning.
+  const seen: { frozenSeconds?: number; enqueuedSeconds?: number } = {};
+  for (let last = 0; last < messages; ) {
     await delay(progressPollMs);
-    const { rows } = await cluster.sql.query<{ final: string }>(
-      `select coalesce(sum(delivered + failed + unknown + expired + cancelled), 0) as final from campaign_progress`,
-    );
-    const final = Number(rows[0]?.final);
+    const { rows } = await cluster.sql.query<{ final: string; frozen: boolean; enqueued: boolean }>(progressSql, [
+      campaigns,
+    ]);
+    const [now] = rows;
     const nowMs = performance.now();
+    const final = Number(now?.final);
     if (final > last) changedMs = nowMs;
     last = final;
-    bar.show('recorded', final, plan.messages);
-    if (nowMs - changedMs > stallMs(plan.messages))
-      throw new Error(`nothing happens after ${final} of ${plan.messages} messages:\n${cluster.lastWords()}`);
+    if (now?.frozen === true) seen.frozenSeconds ??= rounded((nowMs - beganMs) / 1000);
+    if (now?.enqueued === true) seen.enqueuedSeconds ??= rounded((nowMs - beganMs) / 1000);
+    bar.show('recorded', final, messages);
+    if (nowMs - changedMs > stallMs(messages))
+      throw new Error(`nothing happens after ${final} of ${messages} messages:\n${cluster.lastWords()}`);
   }
+  return { frozenSeconds: seen.frozenSeconds ?? Number.NaN, enqueuedSeconds: seen.enqueuedSeconds ?? Number.NaN };
+}
+
+const progressSql = `select
+    (select coalesce(sum(delivered + failed + unknown + expired + cancelled), 0) from campaign_progress
+      where campaign_id = any($1)) as final,
+    bool_and(planned_at is not null) as frozen, bool_and(enqueued_at is not null) as enqueued
+  from campaigns where id = any($1)`;
+
+async function warm(cluster: BenchCluster, warmUp: WarmUp, plan: PathPlan, context: Progressing): Promise<void> {
+  const { key } = warmUp.organisation;
+  const campaign = await cluster.api.createCampaign(key, draftOf({ ...plan, campaigns: 1 }));
+  await cluster.api.launch(key, campaign);
+  await untilRecorded(cluster, warmUp.messages, [campaign], context);
 }
 
 /** Counts the work in PostgreSQL and at the carrier; fails the bench when it is not what was meant. */
 async function count(
   cluster: BenchCluster,
   { messages, segments }: PathPlan,
+  { campaigns, acceptedBefore }: { campaigns: readonly string[]; acceptedBefore: number },
   { check, bar }: Progressing,
 ): Promise<{ accepted: number; delivered: number; recorded: number }> {
   bar.show('counting', 0, 1);
-  const one = async (sql: string) => Number((await cluster.sql.query<{ n: string }>(sql)).rows[0]?.n);
-  const recorded = await one('select count(*) as n from submissions where outcome = 1');
+  const one = async (from: string) => {
+    const { rows } = await cluster.sql.query<{ n: string }>(`select count(*) as n from ${from}`, [campaigns]);
+    return Number(rows[0]?.n);
+  };
+  const recorded = await one('submissions where campaign_id = any($1) and outcome = 1');
   const places = await one(
-    'select count(*) as n from (select from submissions group by campaign_id, ordinal, segment) as distinct_places',
+    `(select from submissions where campaign_id = any($1) group by campaign_id, ordinal, segment) as place`,
   );
-  const delivered = await one('select count(*) as n from receipts where state = 2');
+  const delivered = await one('receipts where campaign_id = any($1) and state = 2');
+  const orphans = await one('orphan_receipts where $1::bigint[] is not null');
   const [stats] = await cluster.smscStats();
+  const accepted = (stats?.accepted ?? 0) - acceptedBefore;
   const wanted = messages * segments;
-  check('segments accepted by the carrier', stats?.accepted ?? 0, wanted);
+  check('segments accepted by the carrier', accepted, wanted);
   check('submissions recorded', recorded, wanted);
   check('segments with a submission', places, wanted);
   check('receipts recorded', delivered, wanted);
-  check('receipts without a submission', await one('select count(*) as n from orphan_receipts'), 0);
-  return { accepted: stats?.accepted ?? 0, delivered, recorded };
-}
-
-async function phasesOf(cluster: BenchCluster): Promise<{ frozenSeconds: number; enqueuedSeconds: number }> {
-  const { rows } = await cluster.sql.query<{ frozen: number; enqueued: number }>(
-    `select max(extract(epoch from planned_at - launched_at))::float8 as frozen,
-      max(extract(epoch from enqueued_at - launched_at))::float8 as enqueued from campaigns`,
-  );
-  return { frozenSeconds: rounded(rows[0]?.frozen ?? 0), enqueuedSeconds: rounded(rows[0]?.enqueued ?? 0) };
+  check('receipts without a submission', orphans, 0);
+  return { accepted, delivered, recorded };
 }
 
 /** Cost and memory by process, the dearest first. */
