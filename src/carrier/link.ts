@@ -69,8 +69,11 @@ export type LinkHandlers = {
 const pduBytesMax = 73_728;
 /** Bytes that may wait in the socket before it counts as full. */
 const unsentBytesMax = 256 * 1024;
-/** Longest pause between looks at the timers. */
+/** Longest and shortest pause between looks at the timers. */
 const tickMsMax = 1_000;
+const tickMsMin = 5;
+/** A look that is later than this says that the event loop stood still. */
+const tickLateMs = 100;
 
 /** One connection. */
 export class Link {
@@ -85,6 +88,7 @@ export class Link {
   #cause: Error | undefined;
   #framesInChunk = 0;
   #answeredInChunk = 0;
+  #answeredAtMs = Number.NEGATIVE_INFINITY;
   #isDraining = false;
   #isCorked = false;
   #isClosed = false;
@@ -191,7 +195,10 @@ export class Link {
     this.#framesInChunk = 0;
     const lost = this.#framer.push(chunk, this);
     if (this.#isClosed) return;
-    if (this.#answeredInChunk > 0) this.#event({ kind: 'answered', stillOpen: this.#window.used > 0 });
+    if (this.#answeredInChunk > 0) {
+      this.#answeredAtMs = this.#clock.monotonicMs();
+      this.#event({ kind: 'answered', stillOpen: this.#window.used > 0 }, this.#answeredAtMs);
+    }
     // Only whole PDUs are signs of life: a peer that never ends one answers nothing either.
     else if (this.#framesInChunk > 0) this.#event({ kind: 'heard' });
     if (lost !== undefined) this.#event({ kind: 'stream-lost' });
@@ -276,22 +283,36 @@ export class Link {
     const dueMs = Math.min(tickDueMs(this.#state, nowMs), expiryMs) - nowMs;
     // A request may be opened right after this look, so none may be further away than half its deadline.
     const mostMs = Math.min(tickMsMax, this.#settings.responseMs / 2);
-    this.#cancelTick = this.#clock.after(Math.min(mostMs, Math.max(5, dueMs)), () => this.#tick());
+    this.#tickAfter(Math.min(mostMs, Math.max(tickMsMin, dueMs)));
+  }
+
+  #tickAfter(delayMs: number, isSecondLook = false): void {
+    const lateMs = this.#clock.monotonicMs() + delayMs + tickLateMs;
+    this.#cancelTick = this.#clock.after(delayMs, () => {
+      // We were kept from running, and answers may wait to be read: they come first.
+      if (!isSecondLook && this.#clock.monotonicMs() > lateMs) this.#tickAfter(tickMsMin, true);
+      else this.#tick();
+    });
   }
 
   #tick(): void {
     const nowMs = this.#clock.monotonicMs();
     const usedBefore = this.#window.used;
-    // The session goes first: a carrier that answers nothing at all is dead, and all its requests are lost.
+    // A carrier that answers nothing at all is dead, and all its requests are lost; the session decides that. One that
+    // answered since the oldest was written has left that one out.
+    if (this.#answeredAtMs > (this.#window.oldestMs() ?? Number.POSITIVE_INFINITY)) this.#giveUp(nowMs);
     this.#event({ kind: 'tick' }, nowMs);
     if (this.#isClosed) return;
-    this.#window.expire(nowMs - this.#settings.responseMs, (ticket) => this.#handlers.lost(ticket));
-    if (this.#window.used < usedBefore) {
-      this.#event({ kind: 'gave-up', oldestMs: this.#window.oldestMs() }, nowMs);
-      this.#handlers.ready();
-    }
+    this.#giveUp(nowMs);
+    if (this.#window.used < usedBefore) this.#handlers.ready();
     if (this.#isDraining && this.#window.used === 0) this.#event({ kind: 'drain' });
     this.#armTick();
+  }
+
+  /** Gives up the requests that waited too long. */
+  #giveUp(nowMs: number): void {
+    this.#window.expire(nowMs - this.#settings.responseMs, (ticket) => this.#handlers.lost(ticket));
+    this.#event({ kind: 'gave-up', oldestMs: this.#window.oldestMs() }, nowMs);
   }
 
   #close(reason: CloseReason): void {
