@@ -9,4 +9,5 @@ export const benches: Readonly<Record<string, () => Promise<AnyBench>>> = {
   edge: async () => (await import('./edge.ts')).edge,
   encode: async () => (await import('./encode.ts')).encode,
   peers: async () => (await import('./peers.ts')).peers,
+  api: async () => (await import('./api.ts')).api,
 };

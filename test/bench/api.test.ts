@@ -1,0 +1,11 @@
+/** `api` at its smallest size: every request is answered, what was written is counted, and each route has its figures. */
+import { expect, test } from 'vitest';
+import { smokeFigures } from './smoke.ts';
+
+test('api - each route has its figures, and what was created and launched is as much as was answered', async () => {
+  const figures = await smokeFigures('api');
+  const route = { perSecond: expect.any(Number), p99Ms: expect.any(Number), barePerSecond: expect.any(Number) };
+  const names = ['create', 'launch', 'preview', 'progress', 'results'];
+  const routes = names.map((name) => expect.objectContaining({ name, ...route, ratio: expect.any(Number) }));
+  expect(figures['routes']).toEqual(routes);
+});
