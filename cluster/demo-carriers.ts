@@ -41,6 +41,7 @@ export function writeSimulatorFile(home: string, password: string): string {
     accounts: [{ systemId, password }],
     seed: index + 1,
     log: join(folder, `${name}.log`),
+    memory: join(folder, `${name}.memory`),
     behaviour: { ...receipts, bindsMax: binds, ratePerSecond: Math.ceil(ratePerSecond * 1.05), messageIds: messageId },
   }));
   return written(join(folder, 'carriers.json'), simulated);

@@ -18,11 +18,12 @@ export const smscHelp = `Simulates SMS carriers over SMPP 3.4.
   --password TEXT          its password (tocsin)
   --account ID:PASSWORD    a further account; may be repeated
   --log FILE               appends everything received to FILE
+  --memory FILE            keeps receipts that are still to come, and message ids, over an orderly restart
   --http PORT              GET /stats, GET and POST /behaviour, POST /disconnect on loopback; 0 takes a free port
   --seed N                 seed of every chance (1)
   --tls-key, --tls-cert    PEM files; with both the port speaks TLS
   --carriers FILE          several carriers in one process: a JSON array of objects with port, accounts
-                           [{systemId, password}], behaviour {…}, log, httpPort, seed; other flags are not allowed
+                           [{systemId, password}], behaviour {…}, log, memory, httpPort, seed; other flags are not allowed
 
 Limits (0 means none)
   --rate N                 accepted submit_sm in any second; more get ESME_RTHROTTLED
@@ -84,6 +85,7 @@ const plainFlags = [
   'system-id',
   'password',
   'log',
+  'memory',
   'http',
   'seed',
   'tls-key',
@@ -180,6 +182,7 @@ function carriersOf(flags: Flags): SmscOptions[] {
 
 function carrierOf(flags: Flags): SmscOptions {
   const log = text(flags, 'log');
+  const memory = text(flags, 'memory');
   const http = text(flags, 'http');
   const key = text(flags, 'tls-key');
   const cert = text(flags, 'tls-cert');
@@ -191,6 +194,7 @@ function carrierOf(flags: Flags): SmscOptions {
     behaviour: behaviourOf(flags),
     seed: wholeNumber(flags, 'seed', 1, 0xffffffff),
     ...(log === undefined ? {} : { log }),
+    ...(memory === undefined ? {} : { memory }),
     ...(http === undefined ? {} : { httpPort: wholeNumber(flags, 'http', 0, 65_535) }),
     ...(key === undefined || cert === undefined
       ? {}
@@ -198,7 +202,7 @@ function carrierOf(flags: Flags): SmscOptions {
   };
 }
 
-const carrierKeys = new Set(['accounts', 'port', 'host', 'behaviour', 'seed', 'log', 'httpPort', 'tls']);
+const carrierKeys = new Set(['accounts', 'port', 'host', 'behaviour', 'seed', 'log', 'memory', 'httpPort', 'tls']);
 
 function carriersIn(json: string, path: string): SmscOptions[] {
   let value: unknown;

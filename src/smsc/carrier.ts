@@ -8,6 +8,7 @@ import { commandStatus } from '../smpp/command-status.ts';
 import type { DecodedBind } from '../smpp/pdu.ts';
 import { type Behaviour, Chance, Decider } from './behaviour.ts';
 import type { SmscLog } from './log.ts';
+import type { Memory } from './memory.ts';
 import { MessageIds } from './message-ids.ts';
 import { RateMeter } from './rate-meter.ts';
 import { slotMs } from './receipt-wheel.ts';
@@ -21,6 +22,16 @@ export type SmscAccount = { readonly systemId: string; readonly password: string
 export type Account = SmscAccount & { readonly receipts: Receipts; binds: number };
 
 type Waiter = { readonly holds: (stats: SmscStats) => boolean; readonly resolve: (stats: SmscStats) => void };
+
+/** What a simulated carrier is made of. */
+export type CarrierParts = {
+  readonly accounts: readonly SmscAccount[];
+  readonly behaviour: Behaviour;
+  readonly seed: number;
+  readonly log: SmscLog;
+  readonly clock: Clock;
+  readonly memory: Memory | undefined;
+};
 
 /** The shared state of one simulated carrier. */
 export class Carrier {
@@ -38,19 +49,24 @@ export class Carrier {
   readonly #chance: Chance;
   readonly #accounts: readonly Account[];
   readonly #epochMs: number;
-  #counter = 0;
+  readonly #startedAtMs: number;
+  #counter: number;
   #binds = 0;
   #ticking: (() => void) | undefined;
   #waiters: Waiter[] = [];
 
-  constructor(accounts: readonly SmscAccount[], behaviour: Behaviour, seed: number, log: SmscLog, clock: Clock) {
+  constructor({ accounts, behaviour, seed, log, clock, memory }: CarrierParts) {
     this.#accounts = accounts.map((account) => ({ ...account, receipts: new Receipts(), binds: 0 }));
     this.#chance = new Chance(seed);
     this.decider = new Decider(behaviour, this.#chance);
     this.log = log;
     this.clock = clock;
     this.#epochMs = clock.nowMs() - clock.monotonicMs();
-    this.ids = new MessageIds(clock.nowMs());
+    this.#startedAtMs = memory?.startedAtMs ?? clock.nowMs();
+    this.#counter = memory?.counter ?? 0;
+    for (const { systemId, receipts } of this.#accounts)
+      receipts.putAll(Buffer.from(memory?.receipts[systemId] ?? '', 'base64'));
+    this.ids = new MessageIds(this.#startedAtMs);
     this.advance();
   }
 
@@ -140,6 +156,16 @@ export class Carrier {
       resolve(now);
       return false;
     });
+  }
+
+  /** What it must not forget; to be taken when every connection is gone. */
+  takeMemory(): Memory {
+    const receipts = this.#accounts.map((account) => [account.systemId, account.receipts.takeAll().toString('base64')]);
+    return {
+      startedAtMs: this.#startedAtMs,
+      counter: this.#counter,
+      receipts: Object.fromEntries(receipts) as Memory['receipts'],
+    };
   }
 
   /** Stops ticking and closes the log. */

@@ -4,7 +4,7 @@
  * answered is sent again on the next bind that can receive.
  */
 import type { Behaviour } from './behaviour.ts';
-import { recordBind, recordBytesMax } from './receipt-record.ts';
+import { recordBind, recordBytes, recordBytesMax } from './receipt-record.ts';
 import { ReceiptWheel } from './receipt-wheel.ts';
 
 /** A bind that can receive. */
@@ -70,6 +70,24 @@ export class Receipts {
     const record = Buffer.allocUnsafe(recordBytesMax);
     this.#ready.push(record.subarray(0, write(record, 0)));
     this.pump(behaviour);
+  }
+
+  /** Takes every receipt that no bind has in hand, as records one behind the other. */
+  takeAll(): Buffer {
+    this.#wheel.due(Number.POSITIVE_INFINITY, (record) => this.#ready.push(record));
+    const records = Buffer.concat(this.#ready.slice(this.#readyFrom));
+    this.#ready = [];
+    this.#readyFrom = 0;
+    return records;
+  }
+
+  /** Adds receipts as `takeAll` gave them; they are due. */
+  putAll(records: Buffer): void {
+    for (let at = 0; at < records.length; ) {
+      const end = at + recordBytes(records, at);
+      this.#ready.push(records.subarray(at, end));
+      at = end;
+    }
   }
 
   /** Brings forward what has become due, sends what can be sent and repeats what was not answered. */

@@ -12,6 +12,7 @@ import { Connection } from './connection.ts';
 import { type Control, startControl } from './control.ts';
 import { closeServer, listen } from './listening.ts';
 import { SmscLog } from './log.ts';
+import { recall, remember } from './memory.ts';
 import type { SmscStats } from './stats.ts';
 
 export type { Behaviour } from './behaviour.ts';
@@ -32,6 +33,8 @@ export type SmscOptions = {
   readonly seed?: number;
   /** File of the log; none is kept by default. */
   readonly log?: string;
+  /** File that keeps receipts and message ids over an orderly restart; none by default. */
+  readonly memory?: string;
   /** HTTP control on loopback; 0 takes a free port, nothing by default. */
   readonly httpPort?: number;
   /** PEM texts; with them the port speaks TLS. */
@@ -68,8 +71,9 @@ const pduBytesMax = 70_000;
  */
 export async function startSmsc(options: SmscOptions): Promise<Smsc> {
   let behaviour: Behaviour = { ...plainBehaviour, ...checkBehaviour(options.behaviour ?? {}) };
+  const { accounts, seed = 1, clock = systemClock } = options;
   const log = new SmscLog(options.log);
-  const carrier = new Carrier(options.accounts, behaviour, options.seed ?? 1, log, options.clock ?? systemClock);
+  const carrier = new Carrier({ accounts, behaviour, seed, log, clock, memory: recall(options.memory) });
   const connections = new Set<Connection>();
   const accept = (socket: Socket) => {
     const connection = new Connection(socket, carrier, pduBytesMax);
@@ -117,6 +121,7 @@ export async function startSmsc(options: SmscOptions): Promise<Smsc> {
     // A server counts as closed a moment before its connections do.
     await Promise.all([closed, ...ended]);
     await control?.close();
+    if (options.memory !== undefined) remember(options.memory, carrier.takeMemory());
     carrier.close();
   };
   try {

@@ -1,4 +1,5 @@
 /** Receipts of the simulator: forms, spellings, order, and that none is lost when connections break. */
+import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { commandId } from '../../src/smpp/command.ts';
 import { deliverRespBytes, writeDeliverResp } from '../../src/smpp/deliver.ts';
@@ -6,6 +7,7 @@ import { canonicalId } from '../../src/smpp/message-id.ts';
 import { readReceipt } from '../../src/smpp/receipt.ts';
 import type { Behaviour } from '../../src/smsc/behaviour.ts';
 import { type Smsc, startSmsc } from '../../src/smsc/server.ts';
+import { removeFolder, temporaryFolder } from '../support/folder.ts';
 import { Esme, submitFrame } from './esme.ts';
 
 const running: Smsc[] = [];
@@ -168,4 +170,28 @@ test('receipts - left without an answer come again while the bind stands', async
   esme.write(answers);
   await smsc.waitFor(({ receiptsPending }) => receiptsPending === 0);
   expect(smsc.stats().receiptsAnswered).toBe(2);
+});
+
+test('receipts - an orderly restart forgets none that was not answered, and repeats no message id', async () => {
+  const folder = temporaryFolder();
+  const options = { accounts: [{ systemId: 'town', password: 'secret' }], memory: join(folder, 'memory') };
+  const before = await startSmsc({ ...options, behaviour: { receiptDelayMs: 3_600_000 } });
+  const first = await Esme.bound(before.port);
+  first.receiptStatus = undefined;
+  first.write(...range(500).map((sequence) => submitFrame(sequence)));
+  await first.until(() => first.answers.length === 500);
+  before.setBehaviour({ receiptDelayMs: 0 });
+  first.write(...range(500, 502).map((sequence) => submitFrame(sequence)));
+  await first.until(() => first.of(commandId.deliver_sm).length === 500);
+  await before.stop();
+
+  const after = await startSmsc(options);
+  const second = await Esme.bound(after.port);
+  await second.until(() => second.receipts.length === 1_000);
+  expect(receipted(second)).toEqual(ids(first));
+  second.write(submitFrame(2));
+  await second.until(() => second.answers.length === 1);
+  expect(ids(first)).not.toContain(second.answers[0]?.messageId);
+  await after.stop();
+  removeFolder(folder);
 });
