@@ -6,24 +6,21 @@
  *   npm start -- --once        ends after the campaign; the last line is its summary as JSON
  *   npm start -- --no-demo     serves only
  */
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadCarriers, loadSettings } from '../config/load.ts';
 import type { Settings } from '../config/schema.ts';
 import { ensureRolePasswords, migrate, urlOfRole } from '../src/db/migrate.ts';
-import { isFault } from '../src/fault.ts';
+import { Fault, isFault } from '../src/fault.ts';
 import { type Child, startChild, type Surroundings } from './children.ts';
-import { Demo, type DemoPreview, everyOutcome, summaryOf } from './demo.ts';
 import { demoPasswordEnv, writeCarriersFile, writeSimulatorFile } from './demo-carriers.ts';
+import { demonstrate } from './demo-run.ts';
 import { type Embedded, startEmbedded, tocsinHome } from './embedded.ts';
-import { progressLine } from './progress-bar.ts';
-import { loadSecrets, type Secrets, saveSecrets } from './secrets.ts';
+import { type Guard, guardServers } from './embedded-guard.ts';
+import { loadSecrets, type Secrets } from './secrets.ts';
 
 /** Workers that `npm start` runs. */
 const workers = 2;
-/** Longest pause between two progress lines where there is no terminal to draw in. */
-const plainLineMs = 1_000;
 
 const help = `npm start [-- --once | --no-demo]
   (nothing)     a demonstration campaign goes out, then the cluster keeps serving
@@ -36,27 +33,41 @@ type Flags = { readonly once: boolean; readonly demo: boolean };
 
 /** What is running, last started first, so that it can be ended in that order. */
 const running: { readonly name: string; stop(): Promise<void> }[] = [];
-let stopping: Promise<void> | undefined;
+/** Addresses of the processes' health, in the order in which they started. */
+const health: { readonly name: string; readonly port: number }[] = [];
+const stopping = new AbortController();
+/** Printed when everything has stopped, so that it is the last line. */
+let lastLine = '';
 
 function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-async function main(): Promise<void> {
-  const flags = flagsOf(process.argv.slice(2));
+/** Starts everything. Resolves with the exit code when there is nothing left to do; with none it goes on serving. */
+async function main(flags: Flags): Promise<number | undefined> {
   const settings = loadSettings();
+  if (settings.carriers !== undefined) loadCarriers(settings.carriers);
   const home = tocsinHome();
-  mkdirSync(home, { recursive: true });
   const secrets = loadSecrets(home);
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void end(signal, 0));
-
-  const embedded = await startServers(home, settings);
-  const surroundings = await surroundingsOf(home, settings, secrets, embedded);
+  const { embedded, guard } = await startServers(home, settings);
+  const surroundings = await surroundingsOf(home, settings, secrets, embedded, guard);
   const api = await startCluster(settings, surroundings);
   const origin = `http://${settings.host}:${String(api.announced['port'])}`;
-  const succeeded = flags.demo ? await demonstrate(origin, home, secrets, flags) : true;
-  if (flags.once) return await end('', succeeded ? 0 : 1);
-  tellAddresses(origin, home, loadSecrets(home));
+  const platformKey = settings.platformKey ?? secrets.platformKey;
+  if (flags.demo) {
+    const { summary, everyOutcome } = await demonstrate({ origin, platformKey, home, secrets }, say);
+    if (flags.once) {
+      lastLine = JSON.stringify(summary);
+      return everyOutcome ? 0 : 1;
+    }
+    const { campaign, planned, submitted, delivered, failed, unknown, seconds, perSecond } = summary;
+    say(
+      `campaign ${campaign}: ${planned} planned, ${submitted} submitted, ${delivered} delivered, ${failed} failed, ` +
+        `${unknown} unknown in ${seconds} s (${perSecond} a second)`,
+    );
+  }
+  tellAddresses(settings, origin, home, loadSecrets(home));
+  return undefined;
 }
 
 function flagsOf(argv: string[]): Flags {
@@ -77,12 +88,15 @@ function flagsOf(argv: string[]): Flags {
   }
 }
 
-async function startServers(home: string, settings: Settings): Promise<Embedded> {
+async function startServers(home: string, settings: Settings): Promise<{ embedded: Embedded; guard?: Guard }> {
   const embedded = await startEmbedded({ home, databaseUrl: settings.databaseUrl, redisUrl: settings.redisUrl });
   running.unshift({ name: 'servers', stop: () => embedded.stop() });
   void embedded.ended.then((name) => unexpected(name, 'it stopped'));
   for (const name of embedded.started) say(`started ${name} (embedded)`);
-  return embedded;
+  if (embedded.servers.length === 0) return { embedded };
+  const guard = guardServers(home, embedded.servers);
+  running.unshift({ name: 'guard', stop: async () => guard.dismiss() });
+  return { embedded, guard };
 }
 
 /** Migrates, starts the simulated carriers where none are configured, and says what the processes need to know. */
@@ -91,10 +105,11 @@ async function surroundingsOf(
   settings: Settings,
   secrets: Secrets,
   embedded: Embedded,
+  guard: Guard | undefined,
 ): Promise<ClusterSurroundings> {
-  await migrate(embedded.databaseUrl);
-  await ensureRolePasswords(embedded.databaseUrl, { api: secrets.apiPassword, service: secrets.servicePassword });
+  await prepareDatabase(embedded.databaseUrl, secrets);
   const logFile = join(home, 'cluster.log');
+  const inUse = guard?.inUse;
   const environment: Record<string, string | undefined> = {
     ...process.env,
     REDIS_URL: embedded.redisUrl,
@@ -103,7 +118,7 @@ async function surroundingsOf(
   if (settings.carriers === undefined) {
     environment[demoPasswordEnv] = secrets.carrierPassword;
     const file = writeSimulatorFile(home, secrets.carrierPassword);
-    const smsc = await start('carrier simulator', 'smsc', { logFile, environment }, settings.graceMs, [
+    const smsc = await start('carrier simulator', 'smsc', { logFile, inUse, environment }, settings, [
       '--carriers',
       file,
     ]);
@@ -112,18 +127,30 @@ async function surroundingsOf(
       home,
       servers.map(({ port }) => port),
     );
-  } else loadCarriers(settings.carriers);
+  }
   return {
     logFile,
+    inUse,
     shared: environment,
     apiUrl: urlOfRole(embedded.databaseUrl, 'tocsin_api', secrets.apiPassword),
     serviceUrl: urlOfRole(embedded.databaseUrl, 'tocsin_service', secrets.servicePassword),
   };
 }
 
+async function prepareDatabase(ownerUrl: string, { apiPassword, servicePassword }: Secrets): Promise<void> {
+  stopping.signal.throwIfAborted();
+  try {
+    await migrate(ownerUrl);
+    await ensureRolePasswords(ownerUrl, { api: apiPassword, service: servicePassword });
+  } catch (cause) {
+    throw new Fault('postgres', 'PostgreSQL cannot be used; check DATABASE_URL and that the server runs', { cause });
+  }
+}
+
 /** What the processes of the cluster share, and the two ways into PostgreSQL. */
 type ClusterSurroundings = {
   readonly logFile: string;
+  readonly inUse: number | undefined;
   readonly shared: Readonly<Record<string, string | undefined>>;
   readonly apiUrl: string;
   readonly serviceUrl: string;
@@ -132,116 +159,99 @@ type ClusterSurroundings = {
 /** Starts what takes away before what brings in, so that nothing waits at a start; returns the API. */
 async function startCluster(
   settings: Settings,
-  { logFile, shared, apiUrl, serviceUrl }: ClusterSurroundings,
+  { logFile, inUse, shared, apiUrl, serviceUrl }: ClusterSurroundings,
 ): Promise<Child> {
-  const inService = { logFile, environment: { ...shared, DATABASE_URL: serviceUrl } };
-  const withoutDatabase = { logFile, environment: { ...shared, DATABASE_URL: '' } };
-  await start('recorder', 'recorder', inService, settings.graceMs);
+  const inService = { logFile, inUse, environment: { ...shared, DATABASE_URL: serviceUrl } };
+  await start('recorder', 'recorder', inService, settings);
   for (let number = 1; number <= workers; number++) {
-    const environment = { ...withoutDatabase.environment, TOCSIN_WORKER_NAME: `worker-${number}` };
-    await start(`worker ${number}`, 'worker', { logFile, environment }, settings.graceMs);
+    const environment = { ...shared, DATABASE_URL: '', TOCSIN_WORKER_NAME: `worker-${number}` };
+    await start(`worker ${number}`, 'worker', { logFile, inUse, environment }, settings);
   }
-  await start('planner', 'planner', inService, settings.graceMs);
-  return await start('api', 'api', { logFile, environment: { ...shared, DATABASE_URL: apiUrl } }, settings.graceMs);
+  await start('planner', 'planner', inService, settings);
+  const environment = { ...shared, DATABASE_URL: apiUrl };
+  return await start('api', 'api', { logFile, inUse, environment }, settings);
 }
 
 async function start(
   name: string,
   module: string,
   surroundings: Surroundings,
-  graceMs: number,
+  { graceMs, healthPort }: Settings,
   args?: string[],
 ): Promise<Child> {
-  const child = await startChild(name, module, surroundings, args);
+  stopping.signal.throwIfAborted();
+  // One machine, one variable, several processes: each takes the next port.
+  const port = healthPort === 0 ? 0 : healthPort + health.length;
+  const environment = { ...surroundings.environment, TOCSIN_HEALTH_PORT: String(port) };
+  const child = await startChild(name, module, { ...surroundings, environment, abort: stopping.signal }, args);
   running.unshift({ name, stop: () => child.stop(graceMs) });
   void child.ended.then((how) => unexpected(name, how));
+  const { healthPort: listening } = child.announced;
+  if (typeof listening === 'number') health.push({ name, port: listening });
   say(`started ${name}`);
   return child;
 }
 
-async function demonstrate(origin: string, home: string, secrets: Secrets, { once }: Flags): Promise<boolean> {
-  const demo = new Demo(origin);
-  let town = secrets.demo;
-  if (town === undefined || !(await demo.knows(town))) {
-    say('creating the demonstration town of Valmont-sur-Lys');
-    town = await demo.createTown(secrets.platformKey);
-    saveSecrets(home, { ...secrets, demo: town });
-  }
-  const { id, preview } = await demo.draft(town);
-  tellPreview(preview);
-  const launchedMs = performance.now();
-  const draw = lineDrawer();
-  const progress = await demo.launch(town, id, (now) =>
-    draw(progressLine(now, (performance.now() - launchedMs) / 1000)),
-  );
-  draw(progressLine(progress, (performance.now() - launchedMs) / 1000), true);
-  const summary = summaryOf(progress, (performance.now() - launchedMs) / 1000);
-  const { planned, submitted, delivered, failed, unknown, seconds, perSecond } = summary;
-  if (once) lastLine = JSON.stringify(summary);
-  else
-    say(
-      `campaign ${id}: ${planned} planned, ${submitted} submitted, ${delivered} delivered, ${failed} failed, ` +
-        `${unknown} unknown in ${seconds} s (${perSecond} a second)`,
-    );
-  return everyOutcome(progress);
-}
-
-/** Printed when everything has stopped, so that it is the last line. */
-let lastLine = '';
-
-function tellPreview({ recipients, duplicates, unreachable, segments, expectedSeconds, carriers }: DemoPreview): void {
-  const by = carriers.map(({ carrier, recipients: count }) => `${count} by ${carrier}`).join(', ');
-  say(
-    `preview: ${recipients} recipients (${by}), ${segments} segments, about ${expectedSeconds} s; ` +
-      `${duplicates} duplicates; cannot be reached: ${unreachable.noMobile} without a mobile, ` +
-      `${unreachable.optedOut} opted out, ${unreachable.noCarrier} without a carrier`,
-  );
-}
-
-/** Draws one line over and over on a terminal, or a line a second elsewhere. */
-function lineDrawer(): (line: string, isLast?: boolean) => void {
-  const { stdout } = process;
-  let drawnMs = Number.NEGATIVE_INFINITY;
-  return (line, isLast = false) => {
-    if (stdout.isTTY) {
-      stdout.write(`\r\x1b[2K${line.slice(0, stdout.columns - 1)}${isLast ? '\n' : ''}`);
-      return;
-    }
-    if (!isLast && performance.now() - drawnMs < plainLineMs) return;
-    drawnMs = performance.now();
-    say(line);
-  };
-}
-
-function tellAddresses(origin: string, home: string, { platformKey, demo }: Secrets): void {
+function tellAddresses(settings: Settings, origin: string, home: string, { platformKey, demo }: Secrets): void {
   say('');
   say(`API            ${origin}`);
   say(`documentation  ${origin}/docs   (OpenAPI at ${origin}/openapi.json)`);
   if (demo !== undefined) say(`API key        ${demo.key}`);
-  say(`platform key   ${process.env['TOCSIN_PLATFORM_KEY'] === undefined ? platformKey : 'as configured'}`);
+  say(`platform key   ${settings.platformKey === undefined ? platformKey : 'as configured'}`);
   say(`data and logs  ${home}`);
+  for (const { name, port } of health)
+    say(`health         http://${settings.host}:${port}/readyz   (${name}; also /metrics)`);
   if (demo !== undefined) say(`\ntry: curl -s -H 'Authorization: Bearer ${demo.key}' '${origin}/campaigns?limit=1'`);
   say('Ctrl-C stops everything.');
 }
 
 function unexpected(name: string, how: string): void {
-  if (stopping !== undefined) return;
+  if (stopping.signal.aborted) return;
   process.stderr.write(`${name} ended (${how}); stopping the rest\n`);
-  void end('', 1);
+  void end(1);
 }
 
 /** Ends everything, last started first, and this process. */
-async function end(signal: string, exitCode: number): Promise<void> {
-  stopping ??= (async () => {
-    if (signal !== '') say(`\n${signal}: draining and stopping`);
-    for (const part of running) await part.stop();
-    if (lastLine !== '') say(lastLine);
-    process.exit(exitCode);
-  })();
-  await stopping;
+async function end(exitCode: number): Promise<void> {
+  if (stopping.signal.aborted) return;
+  stopping.abort();
+  await stopRunning();
+  // What was being started has noticed by now, or is told when it is there.
+  await Promise.allSettled([work]);
+  await stopRunning();
+  if (lastLine !== '') say(lastLine);
+  process.exit(exitCode);
 }
 
-main().catch((error: unknown) => {
-  process.stderr.write(`${isFault(error) ? error.message : error instanceof Error ? error.stack : String(error)}\n`);
-  void end('', 1);
-});
+async function stopRunning(): Promise<void> {
+  for (let part = running.shift(); part !== undefined; part = running.shift()) await part.stop();
+}
+
+/** What went wrong, in words, with what is behind it; a bug keeps its stack. */
+function wordsOf(error: unknown): string {
+  if (!isFault(error)) return error instanceof Error ? (error.stack ?? error.message) : String(error);
+  const details = error.details.filter((detail) => !error.message.includes(detail));
+  const because: string[] = [];
+  for (let cause = error.cause; cause instanceof Error; cause = cause.cause) because.push(cause.message);
+  return [error.message, ...details, ...because].filter((line) => line !== '').join('\n  ');
+}
+
+const flags = flagsOf(process.argv.slice(2));
+const work = main(flags);
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.on(signal, () => {
+    // Who asks twice does not want to wait.
+    if (stopping.signal.aborted) process.exit(1);
+    say(`\n${signal}: draining and stopping`);
+    // Without its campaign's end, `--once` has not done what it was asked for.
+    void end(flags.once ? 1 : 0);
+  });
+work.then(
+  (exitCode) => (exitCode === undefined ? undefined : end(exitCode)),
+  (error: unknown) => {
+    // Whatever fails while everything is being stopped fails because of that.
+    if (stopping.signal.aborted) return undefined;
+    process.stderr.write(`${wordsOf(error)}\n`);
+    return end(1);
+  },
+);

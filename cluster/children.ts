@@ -3,7 +3,7 @@
  * process group of its own, so that Ctrl-C reaches the parent alone, and ends by itself when the parent is gone.
  */
 import { type ChildProcess, fork } from 'node:child_process';
-import { openSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { Fault } from '../src/fault.ts';
 
 /** A child that runs. */
@@ -21,31 +21,42 @@ export type Child = {
 export type Surroundings = {
   readonly logFile: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** A descriptor to inherit; see `embedded-guard.ts`. */
+  readonly inUse?: number | undefined;
+  /** Ends a child that is not ready yet. */
+  readonly abort?: AbortSignal;
 };
 
 /**
  * Starts `module` (a file of `cluster/`, without ending) and waits until it is ready.
- * @throws Fault `start` when it ends instead.
+ * @throws Fault `start` when it ends instead, with its own words where it had some.
  */
 export async function startChild(
   name: string,
   module: string,
-  { logFile, environment }: Surroundings,
+  { logFile, environment, inUse, abort }: Surroundings,
   args: readonly string[] = [],
 ): Promise<Child> {
   const log = openSync(logFile, 'a', 0o600);
   const child = fork(new URL(`./${module}.js`, import.meta.url), args, {
     env: environment,
     detached: true,
-    stdio: ['ignore', log, log, 'ipc'],
+    stdio: ['ignore', log, log, 'ipc', ...(inUse === undefined ? [] : [inUse])],
   });
+  closeSync(log);
   const ended = new Promise<string>((resolve) => {
     child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`));
     child.once('error', (error) => resolve(error.message));
   });
+  const onAbort = () => child.kill('SIGTERM');
+  abort?.addEventListener('abort', onAbort);
   const announced = await Promise.race([readyOf(child), ended]);
-  if (typeof announced === 'string')
-    throw new Fault('start', `${name} ended at its start (${announced}); its last words are in ${logFile}`);
+  abort?.removeEventListener('abort', onAbort);
+  if (typeof announced === 'string') throw new Fault('start', `${name}: ${announced}; see ${logFile}`);
+  if ('failed' in announced) {
+    await ended;
+    throw new Fault('start', `${name}: ${String(announced['failed'])}`);
+  }
   return {
     name,
     announced,
@@ -60,10 +71,12 @@ export async function startChild(
   };
 }
 
+/** What the child says first: that it is ready, or why it cannot be. */
 function readyOf(child: ChildProcess): Promise<Record<string, unknown>> {
   return new Promise((resolve) => {
     child.on('message', (message) => {
-      if (typeof message === 'object' && message !== null && 'ready' in message) resolve({ ...message });
+      const isNews = typeof message === 'object' && message !== null && ('ready' in message || 'failed' in message);
+      if (isNews) resolve({ ...message });
     });
   });
 }

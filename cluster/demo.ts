@@ -34,8 +34,12 @@ const campaign = {
   audience: { all: true },
   defaultLanguage: 'fr',
   contents: {
-    fr: 'Bonjour {{firstName|voisin}}, la collecte des déchets de la {{street|commune}} est avancée à jeudi. Mairie de Valmont',
-    en: 'Hello {{firstName|neighbour}}, waste collection at {{street|your street}} moves to Thursday. Valmont town hall',
+    fr:
+      'Bonjour {{firstName|voisin}}, la collecte des déchets de la {{street|commune}} est avancée à jeudi. ' +
+      'Mairie de Valmont',
+    en:
+      'Hello {{firstName|neighbour}}, waste collection at {{street|your street}} moves to Thursday. ' +
+      'Valmont town hall',
   },
   validitySeconds: 3_600,
 };

@@ -50,12 +50,21 @@ export function isServing(pid: number, directory: string): boolean {
   return found !== undefined && isOf(directory, found.command);
 }
 
+/** Signals a process that may have ended just now. */
+function send(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
 async function terminate(pid: number, signal: NodeJS.Signals, directory: string): Promise<void> {
-  process.kill(pid, signal);
+  send(pid, signal);
   const killAt = performance.now() + exitMsMax;
   while (isServing(pid, directory)) {
     await delay(exitPollMs);
-    if (performance.now() > killAt) process.kill(pid, 'SIGKILL');
+    if (performance.now() > killAt) send(pid, 'SIGKILL');
   }
 }
 

@@ -18,6 +18,8 @@ export type EmbeddedServer = {
   readonly url: string;
   readonly port: number;
   readonly pid: number;
+  /** Ends it in order. */
+  readonly stopSignal: NodeJS.Signals;
   /** Resolves when the process is gone, whoever ended it. */
   readonly exited: Promise<void>;
   /** Ends it in order and resolves when it is gone. May be called more than once. */
@@ -137,5 +139,6 @@ function watch(launch: Launch, child: ChildProcess & { pid: number }, claim: Cla
     await exited;
     clearTimeout(kill);
   };
-  return { url: launch.url(), port: launch.port, pid: child.pid, exited, stop };
+  const { port, stopSignal } = launch;
+  return { url: launch.url(), port, pid: child.pid, stopSignal, exited, stop };
 }

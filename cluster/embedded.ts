@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { startPostgres } from './embedded-postgres.ts';
+import type { EmbeddedServer } from './embedded-process.ts';
 import { startRedis } from './embedded-redis.ts';
 
 /** What to start, and where. */
@@ -24,6 +25,8 @@ export type Embedded = {
   readonly redisUrl: string;
   /** Names of the servers that were started here. */
   readonly started: readonly string[];
+  /** The servers that were started here. */
+  readonly servers: readonly EmbeddedServer[];
   /** Resolves with the name of the first of our servers that ends, whoever ended it. */
   readonly ended: Promise<string>;
   /** Ends what was started here, Redis first. May be called more than once. */
@@ -55,6 +58,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     return {
       databaseUrl: databaseUrl ?? postgres?.url ?? '',
       redisUrl: redisUrl ?? redis?.url ?? '',
+      servers: servers.map(({ server }) => server),
       started: servers.map(({ name }) => name),
       ended: Promise.race(servers.map(({ name, server }) => server.exited.then(() => name))),
       async stop() {

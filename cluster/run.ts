@@ -59,7 +59,7 @@ export async function runProcess(role: string, build: (context: Context) => Prom
     log.info('process.started', { healthPort: health.port });
     process.send?.({ ready: true, role, healthPort: health.port, ...parts.announce?.() });
   } catch (error) {
-    report(role, error, log);
+    await report(role, error, log);
     await stop('start-failed', 1);
   }
 }
@@ -87,8 +87,11 @@ function settingsOrExit(): Settings {
   }
 }
 
-/** A fault is told in words to the person who starts the process; anything else keeps its stack. */
-function report(role: string, error: unknown, log: Log): void {
-  if (isFault(error)) process.stderr.write(`${role}: ${error.message}\n`);
+/** A fault is told in words to the person, or process, that starts this one; anything else keeps its stack. */
+async function report(role: string, error: unknown, log: Log): Promise<void> {
   log.error('process.start-failed', {}, error);
+  if (!isFault(error)) return;
+  process.stderr.write(`${role}: ${error.message}\n`);
+  if (process.send === undefined) return;
+  await new Promise<void>((resolve) => process.send?.({ failed: error.message }, () => resolve()));
 }

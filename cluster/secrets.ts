@@ -3,7 +3,8 @@
  * printed but for the platform key that the first user needs. Used by `all.ts` alone.
  */
 import { randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { accessSync, chmodSync, constants, existsSync, mkdirSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Fault } from '../src/fault.ts';
 
@@ -23,6 +24,7 @@ export type Secrets = {
  * @throws Fault `start` when the file cannot be read or written.
  */
 export function loadSecrets(home: string): Secrets {
+  requireWritable(home);
   const path = pathIn(home);
   try {
     if (existsSync(path)) return JSON.parse(readFileSync(path, 'utf8')) as Secrets;
@@ -43,14 +45,26 @@ export function loadSecrets(home: string): Secrets {
 /** Replaces the installation's secrets, whole or not at all. */
 export function saveSecrets(home: string, secrets: Secrets): void {
   try {
-    mkdirSync(home, { recursive: true });
     const draft = `${pathIn(home)}.new`;
     writeFileSync(draft, `${JSON.stringify(secrets, null, 2)}\n`, { mode: 0o600 });
     chmodSync(draft, 0o600);
     renameSync(draft, pathIn(home));
   } catch (cause) {
-    throw new Fault('start', `${home} cannot be written; set TOCSIN_HOME to a folder that can`, { cause });
+    throw unwritable(home, cause);
   }
+}
+
+function requireWritable(home: string): void {
+  try {
+    mkdirSync(home, { recursive: true });
+    accessSync(home, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    throw unwritable(home, cause);
+  }
+}
+
+function unwritable(home: string, cause: unknown): Fault {
+  return new Fault('start', `${home} cannot be written; set TOCSIN_HOME to a folder that can`, { cause });
 }
 
 function pathIn(home: string): string {

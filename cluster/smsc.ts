@@ -36,6 +36,7 @@ async function main(argv: string[]): Promise<void> {
 function fail(error: unknown): void {
   if (!isFault(error)) throw error;
   process.stderr.write(`smsc: ${error.message}\n`);
+  process.send?.({ failed: error.message });
   if (error.code === 'input') process.stderr.write('smsc: --help shows every flag\n');
   process.exit(error.code === 'input' ? 2 : 1);
 }

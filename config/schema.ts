@@ -124,10 +124,12 @@ export function environmentName(setting: string): string {
 /** Problems between settings that are each right by themselves; one line each, empty when there are none. */
 export function settingsRelations(s: Settings): string[] {
   const problems: string[] = [];
-  if (s.drainMs >= s.graceMs) problems.push(`drainMs (${s.drainMs}) must be less than graceMs (${s.graceMs})`);
-  if (s.outcomeFlushMs * 3 > s.batchLeaseMs)
-    problems.push(`batchLeaseMs (${s.batchLeaseMs}) must be at least three times outcomeFlushMs (${s.outcomeFlushMs})`);
-  if (s.batchSecondsMax * 1000 * 2 > s.batchLeaseMs)
-    problems.push(`batchLeaseMs (${s.batchLeaseMs}) must be at least twice batchSecondsMax (${s.batchSecondsMax} s)`);
+  const problem = (setting: keyof Settings, must: string, other: keyof Settings) =>
+    problems.push(
+      `${environmentName(setting)} (${s[setting]}) must be ${must} ${environmentName(other)} (${s[other]})`,
+    );
+  if (s.drainMs >= s.graceMs) problem('drainMs', 'less than', 'graceMs');
+  if (s.outcomeFlushMs * 3 > s.batchLeaseMs) problem('batchLeaseMs', 'at least three times', 'outcomeFlushMs');
+  if (s.batchSecondsMax * 2000 > s.batchLeaseMs) problem('batchLeaseMs', 'at least 2,000 times', 'batchSecondsMax');
   return problems;
 }

@@ -53,7 +53,7 @@ test('settings - every wrong variable is named, and no value is printed', () => 
 
 test('settings - values that contradict each other are refused', () => {
   const { details } = faultOf(() => loadSettings({ TOCSIN_DRAIN_MS: '20000', TOCSIN_GRACE_MS: '10000' }));
-  expect(details).toEqual(['drainMs (20000) must be less than graceMs (10000)']);
+  expect(details).toEqual(['TOCSIN_DRAIN_MS (20000) must be less than TOCSIN_GRACE_MS (10000)']);
 });
 
 test('carriers - a good file is read with its passwords and defaults', () => {
