@@ -10,4 +10,5 @@ export const benches: Readonly<Record<string, () => Promise<AnyBench>>> = {
   encode: async () => (await import('./encode.ts')).encode,
   peers: async () => (await import('./peers.ts')).peers,
   api: async () => (await import('./api.ts')).api,
+  import: async () => (await import('./import.ts')).importing,
 };

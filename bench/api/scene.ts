@@ -2,20 +2,15 @@
  * What the bench `api` needs in the database, and its processes: an organisation, a list, one campaign that was sent to
  * it, and then the API and the bare application alone, over PostgreSQL and Redis. Main thread.
  */
-import { join } from 'node:path';
-import { type Child, startChild } from '../../cluster/children.ts';
-import { ensureRolePasswords, urlOfRole } from '../../src/db/migrate.ts';
 import type { CampaignDraft } from '../api-client.ts';
 import { type BenchCluster, boundlessCarrier } from '../cluster.ts';
 import { createOrganisation, createResidents } from '../population.ts';
 import { type RunningScript, startScript } from '../script.ts';
+import { poolMax, startApiAlone } from './alone.ts';
 import type { BareTask } from './bare.ts';
 
-/** Connections to PostgreSQL of either application, the API's default. */
-const poolMax = 10;
 const stopMs = 10_000;
 const campaignPollMs = 20;
-const passwords = { api: 'bench-api-alone', service: 'bench-service-alone' };
 
 /** What requests are about. */
 export type Scene = {
@@ -92,8 +87,7 @@ export type Applications = { readonly api: string; readonly bare: string; stop()
 
 /** Starts the API and the bare application. */
 export async function startApplications(cluster: BenchCluster, profile: string): Promise<Applications> {
-  await ensureRolePasswords(cluster.ownerUrl, passwords);
-  const api = await startApi(cluster, profile);
+  const api = await startApiAlone(cluster, profile);
   const bareTask: BareTask = { databaseUrl: cluster.ownerUrl, poolMax };
   let bare: RunningScript | undefined;
   const port = await new Promise<number>((resolve) => {
@@ -108,25 +102,4 @@ export async function startApplications(cluster: BenchCluster, profile: string):
       await api.stop(stopMs);
     },
   };
-}
-
-async function startApi(cluster: BenchCluster, profile: string): Promise<Child> {
-  const environment = {
-    PATH: process.env['PATH'],
-    DATABASE_URL: urlOfRole(cluster.ownerUrl, 'tocsin_api', passwords.api),
-    REDIS_URL: cluster.redisUrl,
-    TOCSIN_CARRIERS: join(cluster.folder, 'carriers.json'),
-    TOCSIN_BENCH_CARRIER_PASSWORD: 'bench',
-    TOCSIN_PLATFORM_KEY: 'tocsin-platform-of-a-bench-only',
-    TOCSIN_LOG_LEVEL: 'warn',
-    TOCSIN_DATABASE_POOL_MAX: String(poolMax),
-    PORT: '0',
-  };
-  const flags = process.execArgv;
-  if (profile !== '') process.execArgv = [...flags, '--cpu-prof', `--cpu-prof-dir=${join(profile, 'api-alone')}`];
-  try {
-    return await startChild('api', 'api', { logFile: cluster.log, environment });
-  } finally {
-    process.execArgv = flags;
-  }
 }
