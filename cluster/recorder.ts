@@ -3,19 +3,30 @@
  * to whoever watches.
  */
 import { hostname } from 'node:os';
+import type { Carrier } from '../config/load.ts';
+import type { Settings } from '../config/schema.ts';
 import { systemClock } from '../src/clock.ts';
 import { connect } from '../src/db/client.ts';
+import { Reconciler } from '../src/record/reconciler.ts';
+import type { CarrierReach } from '../src/record/restore.ts';
 import { Recorder, recorderLimits } from '../src/record/recorder.ts';
+import { segmentsAhead, takeCount } from '../src/send/feeder.ts';
+import { StreamConveyor } from '../src/stream/conveyor.ts';
+import { Producer } from '../src/stream/producer.ts';
 import { progressPublisher } from '../src/stream/progress-feed.ts';
 import { StreamRecordSource } from '../src/stream/record-source.ts';
 import { connectRedis } from '../src/stream/redis.ts';
 import { required, requiredCarriers } from './required.ts';
 import { type Context, type Parts, runProcess } from './run.ts';
 
+/** Pause between looks whether Redis still has what was put into it. */
+const reconcileEveryMs = 2_000;
+
 await runProcess('recorder', build);
 
 async function build({ settings, log, metrics }: Context): Promise<Parts> {
-  const carriers = requiredCarriers(settings).map(({ name }) => name);
+  const carriersSettings = requiredCarriers(settings);
+  const carriers = carriersSettings.map((carrier) => carrier.name);
   const redisUrl = required(settings, 'redisUrl');
   const name = `${hostname()}-${process.pid}`;
   const database = connect({
@@ -51,6 +62,20 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
     log,
     onFlush: (carrier, _flushed, ms) => flushes.observe({ carrier }, ms / 1000),
   });
+  const carriersByName = new Map(carriersSettings.map((carrier) => [carrier.name, carrier]));
+  const reconciler = new Reconciler(
+    {
+      owner: name,
+      database,
+      conveyor: new StreamConveyor(redis),
+      enqueue: new Producer(redis, settings.waitingBytesMax, systemClock),
+      reachOf: (carrier) => reachOf(carriersByName.get(carrier), settings),
+      leaseMs: settings.recorderLeaseMs,
+      clock: systemClock,
+      log,
+    },
+    reconcileEveryMs,
+  );
   Object.assign(held, { collect: () => held.set(recorder.carriers.length) });
   return {
     services: [
@@ -62,8 +87,22 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
           await database.close();
         },
       },
+      reconciler,
       recorder,
     ],
     unready: () => ({}),
   };
+}
+
+/**
+ * What workers can have sent since the last outcome that is recorded: the contract's rate, and what all of them
+ * together may have in hand (see `src/send/feeder.ts`). A carrier that is not configured any more bounds nothing.
+ */
+function reachOf(carrier: Carrier | undefined, settings: Settings): CarrierReach {
+  if (carrier === undefined) return { ratePerSecond: 0, recipientsInHandsMax: Number.POSITIVE_INFINITY };
+  const { ratePerSecond, binds, window } = carrier;
+  const segmentsInHandsMax = segmentsAhead({ windowTotal: binds * window, ratePerSecond }, settings.secondsAheadMax);
+  // Each worker has a slot, and may have taken a few batches more than it wanted.
+  const recipientsInHandsMax = binds * window + segmentsInHandsMax + binds * takeCount * settings.batchRecipientsMax;
+  return { ratePerSecond, recipientsInHandsMax };
 }

@@ -12,29 +12,24 @@ import { messageStateCodes, type Nature } from '../handoff.ts';
 /** What bounds how far workers can have got. */
 export type CarrierReach = {
   readonly ratePerSecond: number;
-  /** Most batches that all workers together can hold of this carrier. */
-  readonly batchesInHandsMax: number;
+  /** Most recipients that all workers together can hold of this carrier. */
+  readonly recipientsInHandsMax: number;
 };
 
 /** Which batches of one share can have been taken, asked in their order. */
 export class Taken {
   #recipientsLeft: number;
-  #batchesLeft: number;
 
   /** `sinceMs`: everything that was sent before is recorded. */
-  constructor(reach: CarrierReach, sinceMs: number, nowMs: number) {
-    this.#recipientsLeft = (reach.ratePerSecond * Math.max(0, nowMs - sinceMs)) / 1000;
-    this.#batchesLeft = reach.batchesInHandsMax;
+  constructor({ ratePerSecond, recipientsInHandsMax }: CarrierReach, sinceMs: number, nowMs: number) {
+    this.#recipientsLeft = (ratePerSecond * Math.max(0, nowMs - sinceMs)) / 1000 + recipientsInHandsMax;
   }
 
   /** Whether the next batch that lacks a record, of so many recipients, can have been taken. */
   next(recipients: number): boolean {
-    if (this.#recipientsLeft > 0) {
-      this.#recipientsLeft -= recipients;
-      return true;
-    }
-    this.#batchesLeft -= 1;
-    return this.#batchesLeft >= 0;
+    if (this.#recipientsLeft <= 0) return false;
+    this.#recipientsLeft -= recipients;
+    return true;
   }
 }
 

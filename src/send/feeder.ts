@@ -51,9 +51,17 @@ export type FeederHandlers = {
 export type ClosedOutcome = 'rejected' | 'cancelled' | 'expired' | 'unknown';
 
 /** Batches that one look takes. */
-const takeCount = 4;
+export const takeCount = 4;
 /** How often a quiet feeder looks by itself, in case a signal was lost. */
 const lookMs = 1_000;
+
+/** Segments that should be in hand so that no bind waits for Redis: some windows full, no more than some seconds. */
+export function segmentsAhead(
+  { windowTotal, ratePerSecond }: Pick<Demand, 'windowTotal' | 'ratePerSecond'>,
+  secondsAheadMax: number,
+): number {
+  return Math.max(2 * windowTotal, Math.min(ratePerSecond * secondsAheadMax, 8 * windowTotal));
+}
 
 /** The feeder of one carrier. */
 export class Feeder {
@@ -137,10 +145,8 @@ export class Feeder {
     }
   }
 
-  /** Segments that should be in hand so that no bind waits for Redis. */
   get #segmentsAhead(): number {
-    const { windowTotal, ratePerSecond } = this.#parts.binds;
-    return Math.max(2 * windowTotal, Math.min(ratePerSecond * this.#options.secondsAheadMax, 8 * windowTotal));
+    return segmentsAhead(this.#parts.binds, this.#options.secondsAheadMax);
   }
 
   #isFull(lane: Lane): boolean {

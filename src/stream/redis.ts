@@ -9,6 +9,9 @@ import { Redis } from 'ioredis';
 import { Fault } from '../fault.ts';
 import type { Log } from '../telemetry.ts';
 
+/** A connection, for those who only hand it on. */
+export type RedisConnection = Redis;
+
 /** What a connection is for. */
 export type RedisRole =
   /** Scripts and short commands of workers, planner and recorder: waits through an outage. */

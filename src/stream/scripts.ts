@@ -105,6 +105,14 @@ redis.call('PUBLISH', prefix .. ':wake', verb .. ' ' .. campaign)
 return 1
 `;
 
+/** KEYS prefix. ARGV campaign, number. Batches up to `number` count as added, where fewer did. */
+export const raiseLastScript = `
+local meta = KEYS[1] .. ':meta:' .. ARGV[1]
+local last = tonumber(redis.call('HGET', meta, 'last') or '0')
+if tonumber(ARGV[2]) > last then redis.call('HSET', meta, 'last', ARGV[2]) end
+return 1
+`;
+
 /** KEYS prefix. ARGV campaign. Forgets a finished campaign; 0 while batches are left. */
 export const closeScript = `
 local prefix, campaign = KEYS[1], ARGV[1]

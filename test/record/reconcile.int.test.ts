@@ -55,8 +55,8 @@ function options(changed: Partial<ReconcilerOptions> = {}): ReconcilerOptions {
     database: s.service,
     conveyor: conveyor(),
     enqueue: new Producer(s.redis, 1 << 30, systemClock),
-    // Nothing can be sent by rate, so that only batches in hands count.
-    reachOf: () => ({ ratePerSecond: 0, batchesInHandsMax: 2 }),
+    // Nothing can be sent by rate, so that only what workers hold counts.
+    reachOf: () => ({ ratePerSecond: 0, recipientsInHandsMax: 2 * batchSize }),
     leaseMs: 60_000,
     clock: systemClock,
     log: silentLog,
@@ -224,7 +224,7 @@ test('reconcile - paused and cancelled campaigns are so again', async () => {
 });
 
 test('reconcile - a carrier’s rate since the last record bounds what can have been taken', () => {
-  const reach = { ratePerSecond: 5, batchesInHandsMax: 1 };
+  const reach = { ratePerSecond: 5, recipientsInHandsMax: 10 };
   const open = new Uint8Array(10);
   const taken = new Taken(reach, 1000, 4000);
   const verdicts = [1, 2, 3, 4].map(() => judge('information', open, taken).kind);

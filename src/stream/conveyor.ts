@@ -1,0 +1,52 @@
+/**
+ * What the reconciler asks of Redis and puts into it: whether the data are still there, how far a campaign's batches
+ * got, and outcomes of batches that nobody can know more of. Runs in the recorder process.
+ */
+import type { Redis } from 'ioredis';
+import type { Conveyor, Id, OutcomeHeader, OutcomeKind } from '../handoff.ts';
+import { entryVersion, OutcomeWriter } from './entry.ts';
+import { carrierKeys, planKeys } from './keys.ts';
+import { type Script, script } from './script.ts';
+import { raiseLastScript } from './scripts.ts';
+
+/** Octets of an outcome entry with one record. */
+const oneRecordBytes = 64;
+
+/** Works through one connection of the role `command`. */
+export class StreamConveyor implements Conveyor {
+  readonly #redis: Redis;
+  readonly #raiseLast: Script;
+
+  constructor(redis: Redis) {
+    this.#redis = redis;
+    this.#raiseLast = script(redis, raiseLastScript);
+  }
+
+  /** See `Conveyor`. */
+  async epoch(): Promise<string | undefined> {
+    return (await this.#redis.get(planKeys.epoch)) ?? undefined;
+  }
+
+  /** See `Conveyor`. */
+  async setEpoch(epoch: string): Promise<void> {
+    await this.#redis.set(planKeys.epoch, epoch);
+  }
+
+  /** See `Conveyor`. */
+  async lastBatch(carrier: string, campaign: Id): Promise<number> {
+    return Number((await this.#redis.hget(carrierKeys(carrier).meta(campaign), 'last')) ?? 0);
+  }
+
+  /** See `Conveyor`. */
+  async raiseLastBatch(carrier: string, campaign: Id, batch: number): Promise<void> {
+    await this.#raiseLast(carrierKeys(carrier).prefix, campaign, batch);
+  }
+
+  /** See `Conveyor`. */
+  async settle(carrier: string, header: OutcomeHeader, recipients: number, kind: OutcomeKind): Promise<void> {
+    const writer = new OutcomeWriter(oneRecordBytes);
+    writer.add(0, recipients, 0, 1, kind, 0, '');
+    const key = carrierKeys(carrier).outcomes;
+    await this.#redis.xadd(key, '*', 'v', entryVersion, 'h', JSON.stringify(header), 'o', writer.take());
+  }
+}
