@@ -56,7 +56,7 @@ export type BenchContext<Values> = {
   /** Fails the bench unless the work that was done is the work that was meant. */
   readonly check: (what: string, actual: Figure, expected: Figure) => void;
   /** Runs `one` as often as asked for; all raw rounds go into the last line. */
-  rounds<Round extends Figures>(one: (round: number) => Promise<Round>): Promise<Round>;
+  readonly rounds: <Round extends Figures>(one: (round: number) => Promise<Round>) => Promise<Round>;
 };
 
 /** One bench. */
