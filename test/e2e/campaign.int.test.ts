@@ -61,6 +61,7 @@ beforeAll(async () => {
     args: ['--no-demo'],
     environment: {
       TOCSIN_CARRIERS: carriersFile,
+      TOCSIN_LOG_LEVEL: 'debug',
       TOCSIN_PLATFORM_KEY: platformKey,
       NORTH: passwords.north,
       SOUTH: passwords.south,
@@ -166,7 +167,7 @@ test('pause - within a second nothing leaves any more; resume goes on, with none
   const expected = expectedOf(all, short);
   const id = await api.launch({ ...town, name: 'pause', sender: 'PAUSE', contents: short });
   const watch = new Watch(api, id);
-  await watch.until(({ submitted }) => submitted > 2_000);
+  await watch.until(({ submitted }) => submitted > 1_000);
   await api.call('POST', `/campaigns/${id}/pause`);
   const pausedMs = Date.now();
   // The last receipt of what had left comes more than a second after it.
@@ -191,7 +192,7 @@ test('cancel - what has not left is settled as cancelled, what has left keeps it
   const expected = expectedOf(all, short);
   const id = await api.launch({ ...town, name: 'cancel', sender: 'CANCEL', contents: short });
   const watch = new Watch(api, id);
-  await watch.until(({ submitted }) => submitted > 2_000);
+  await watch.until(({ submitted }) => submitted > 1_000);
   await api.call('POST', `/campaigns/${id}/cancel`);
   const last = await watch.ended;
 
@@ -203,11 +204,12 @@ test('cancel - what has not left is settled as cancelled, what has left keeps it
   await expectResults(id, last, expected, (number) => account.arrived.get(number)?.state ?? 'cancelled');
 });
 
-test('logs - hold no password, key, number or text', () => {
-  const log = readFileSync(join(home, 'cluster.log'), 'utf8');
+test('logs - hold no password, key, number or text, even where everything is logged', () => {
+  const files = ['cluster.log', join('postgres', 'server.log'), join('redis', 'server.log')];
+  const log = files.map((file) => readFileSync(join(home, file), 'utf8')).join('\n');
   const secrets = JSON.parse(readFileSync(join(home, 'secrets.json'), 'utf8')) as Record<string, string>;
   const never = [...Object.values(passwords), ...Object.values(secrets), platformKey, api.key, 'coupée', 'neighbour'];
   expect(never.filter((text) => log.includes(text))).toEqual([]);
-  expect(log.match(/\b(33639\d{6}|1\d{3}5550\d{3})\b/)).toBeNull();
+  expect(log.match(/(33639\d{6}|1\d{3}5550\d{3})/)).toBeNull();
   expect(log).toContain('campaign.planned');
 });
