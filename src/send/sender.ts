@@ -324,7 +324,7 @@ export class Sender implements RunSource {
 
   async #finishOne(held: Held): Promise<void> {
     const { ledger } = held;
-    while (held.flushing !== undefined) await held.flushing;
+    while (held.flushing !== undefined && !held.isLeaving) await held.flushing;
     if (held.isLeaving || !this.#stock.has(held)) return;
     // These two go by themselves, once their last outcomes are recorded.
     if (ledger.done || held.isLost) return this.#recording.touched(held);
