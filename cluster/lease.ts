@@ -67,11 +67,13 @@ export class SlotHolder {
   async stop(deadlineMs: number): Promise<void> {
     this.#isLeaving = true;
     await this.#renewing;
+    // It leaves the register of workers before it gives back its slots: while it is there, others leave it a share.
+    const unregistered = this.renew();
     const cancel = this.#clock.after(Math.max(0, deadlineMs - this.#clock.monotonicMs()), () => {
       for (const number of this.#closing.keys()) this.#binds.abandon(number);
     });
     for (const slot of this.#held.values()) this.#giveBack(slot, deadlineMs);
-    await Promise.all(this.#closing.values());
+    await Promise.all([unregistered, ...this.#closing.values()]);
     cancel();
     this.#isStopped = true;
     this.#cancelRenew();

@@ -179,7 +179,7 @@ export class BatchLedger {
     return message > roomMost ? sendable : 0;
   }
 
-  /** Where to reserve up to, to have `segments` more than `next` at least: the end of a message, never less than now. */
+  /** Where to reserve up to, to have `segments` more than `next` at least: a message's end, never less than now. */
   reservationEnd(segments: number): number {
     let end = Math.max(this.reserved, Math.min(this.frameCount, this.next + segments));
     while (end < this.frameCount && this.frames.segment[end] !== 0) end++;

@@ -209,7 +209,7 @@ test('refusals come with their status, also as generic_nack, which is never an a
   expect(bound.endings.every(({ messageId }) => messageId === '')).toBe(true);
 });
 
-test('commands that it does not know are answered by generic_nack, odd ones are passed by, and the bind stands', async () => {
+test('unknown commands are answered by generic_nack, odd ones are passed by, and the bind stands', async () => {
   const bound = bindTo();
   await bound.untilBound();
   const peer = await carrier.peer(0);
@@ -227,7 +227,7 @@ test('commands that it does not know are answered by generic_nack, odd ones are 
   expect(bound.outcomes).toEqual([0]);
 });
 
-test('a carrier that stops reading - no more is written than the socket may hold, and it goes on when it reads', async () => {
+test('a carrier that stops reading - no more is written than the socket may hold, until it reads', async () => {
   const bound = bindTo({ window: 5_000 });
   await bound.untilBound();
   const peer = await carrier.peer(0);

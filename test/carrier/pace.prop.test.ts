@@ -85,7 +85,7 @@ test('pace - the wait that it names is long enough and no longer', () => {
   );
 });
 
-test('pace - a throttle answer halves the rate, its echoes do not, and it climbs back to the whole in ten seconds', () => {
+test('pace - a throttle answer halves the rate, its echoes do not, and it climbs back in ten seconds', () => {
   const pace = new Pace(100, 0);
   pace.allowed(1_000);
   pace.throttled(1_000);

@@ -137,6 +137,23 @@ test('slots - tokens only rise, and a renewal keeps its own', async () => {
   expect((await second.renew(false)).held).toEqual(taken);
 });
 
+test('slots - one who left in order leaves its share at once, not when its registration would have ended', async () => {
+  const carrier = new Carrier(1);
+  for (const worker of ['a', 'b', 'c']) {
+    const leases = new SlotLeases(redis, carrier.name, worker, 3_600_000, 1);
+    const binds = {
+      trust: () => undefined,
+      open: (slot: number) => carrier.opened(slot, worker),
+      close: async (slot: number) => carrier.closed(slot, worker),
+      abandon: (slot: number) => carrier.closed(slot, worker),
+    };
+    const holder = new SlotHolder(leases, binds, 3_600_000, systemClock, silentLog);
+    await holder.start();
+    expect([...carrier.open.values()]).toEqual([worker]);
+    await holder.stop(performance.now() + 5_000);
+  }
+});
+
 test('slots - one who leaves keeps what it holds until it gives it back, and is given nothing more', async () => {
   const carrier = `c${randomBytes(6).toString('hex')}`;
   const leaving = new SlotLeases(redis, carrier, 'leaving', 60_000, 3);

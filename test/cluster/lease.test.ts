@@ -169,7 +169,7 @@ test('holder - what is above its share is drained first, given back once, and ne
   expect([...binds.open_]).toEqual([0, 1]);
 });
 
-test('stop - drains all slots, also those being drained already, keeps their leases meanwhile, gives each back once', async () => {
+test('stop - drains all slots, keeps their leases meanwhile, and gives each back once', async () => {
   await started(slotOf(0), slotOf(1));
   await clock.advance(leaseMs / 4);
   await answers.answer([slotOf(0), slotOf(1)], [1]);
@@ -178,10 +178,11 @@ test('stop - drains all slots, also those being drained already, keeps their lea
   await settled();
   expect(binds.done.slice(2).toSorted()).toEqual(['drain 0', 'drain 1']);
   for (let turn = 0; turn < 6; turn++) {
-    await clock.advance(leaseMs / 4);
-    expect(answers.asked[0]?.leaving).toBe(true);
+    expect(answers.asked.map(({ leaving }) => leaving)).toEqual([true]);
     await answers.answer([slotOf(0), slotOf(1)], [0, 1]);
+    await clock.advance(leaseMs / 4);
   }
+  await answers.answer([slotOf(0), slotOf(1)], [0, 1]);
   binds.drains.get(0)?.();
   await settled();
   expect(isStopped).toBe(false);
@@ -196,6 +197,7 @@ test('stop - what is not drained in time is closed', async () => {
   await answers.answer([slotOf(0), slotOf(1)], [1]);
   const stop = holder.stop(clock.monotonicMs() + 100);
   await settled();
+  await answers.answer([slotOf(0), slotOf(1)]);
   await clock.advance(100);
   await stop;
   expect(binds.open_.size).toBe(0);
@@ -204,7 +206,11 @@ test('stop - what is not drained in time is closed', async () => {
 
 test('stop - nothing is asked and no timer runs afterwards, and a second stop changes nothing', async () => {
   await started();
-  await holder.stop(clock.monotonicMs());
+  const stop = holder.stop(clock.monotonicMs());
+  await settled();
+  expect(answers.asked.map(({ leaving }) => leaving)).toEqual([true]);
+  await answers.answer([]);
+  await stop;
   await holder.stop(clock.monotonicMs());
   await holder.renew();
   await clock.advance(10 * leaseMs);
@@ -216,6 +222,7 @@ test('stop - slots that Redis gives while it leaves are given back unopened', as
   const start = holder.start();
   const stop = holder.stop(clock.monotonicMs() + 1_000);
   await answers.answer([slotOf(0)]);
+  await answers.answer([]);
   await Promise.all([start, stop]);
   expect(binds.done).toEqual([]);
   expect(answers.released).toEqual([slotOf(0)]);

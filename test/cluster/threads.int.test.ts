@@ -1,4 +1,4 @@
-/** The encoder of a worker: in threads or in place, it gives the same frames, and a broken batch breaks itself alone. */
+/** The encoder of a worker: the same frames in threads and in place, and a broken batch breaks itself alone. */
 import { expect, test } from 'vitest';
 import type { startThreads as StartThreads } from '../../cluster/threads.ts';
 import { framesOf, taskOf } from '../encode/batch.ts';

@@ -248,7 +248,7 @@ const steps = fc.array(
   { maxLength: 60 },
 );
 
-test('ledger - in whatever order it goes, every segment has exactly one outcome, and no frame one write too many', () => {
+test('ledger - whatever happens, every segment has exactly one outcome, and no frame a write too many', () => {
   fc.assert(
     fc.property(
       messagesArbitrary,

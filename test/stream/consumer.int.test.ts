@@ -26,7 +26,7 @@ async function heldBriefly(worker: string): Promise<[Consumer, TakenBatch]> {
   return [consumer, await takeOne(consumer)];
 }
 
-test('settle - the last flush acknowledges and deletes the batch; the content of the entry is what was answered', async () => {
+test('settle - the last flush acknowledges and deletes the batch; entries hold what was answered', async () => {
   await s.campaign(2, 10);
   const consumer = s.consumer('w');
   const taken = await takeOne(consumer);
@@ -169,7 +169,7 @@ test('renew and reserve - tell of a pause and of a cancellation', async () => {
   }
 });
 
-test('set aside - entries that nobody can read do not stand in the way, and can be seen with their reason', async () => {
+test('set aside - unreadable entries do not stand in the way, and are kept with their reason', async () => {
   const content = s.content();
   const [first, second] = testBatches(content, 20, 10);
   await s.enqueue(content, [first as never]);

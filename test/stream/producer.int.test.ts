@@ -41,7 +41,7 @@ test('enqueue - batches are in order, whole, and counted; repeating any part add
   expect(fieldOf(taken?.fields ?? [], 'n')?.toString()).toBe('10');
 });
 
-test('enqueue - two planners at once, and scripts that Redis forgets meanwhile, lose nothing and add nothing twice', async () => {
+test('enqueue - two planners at once, while Redis forgets scripts, lose nothing and add nothing twice', async () => {
   const other = await connectRedis(s.url, 'command', silentLog);
   const third = await connectRedis(s.url, 'command', silentLog);
   const content = s.content();
@@ -74,7 +74,7 @@ test('enqueue - numbers may have gaps, and another attempt at a batch goes in on
   expect(await numbersIn(content.campaign)).toEqual([1, 3, 2, 2]);
 });
 
-test('enqueue - information waits while the stream is full, alerts go in, and an abort says how far it came', async () => {
+test('enqueue - information waits while the stream is full, alerts go in, an abort tells how far it came', async () => {
   const producer = new Producer(s.redis, 100, systemClock);
   const content = s.content();
   const batches = testBatches(content, 400, 10);
