@@ -75,7 +75,7 @@ async function run(context: Context) {
       },
       tables: [
         {
-          title: `${rows.toLocaleString('en')} lines, ${Math.round(others.rowsPerSecond).toLocaleString('en')} a second`,
+          title: `${countText(rows)} lines, ${countText(others.rowsPerSecond)} a second`,
           columns: ['process', 'µs CPU per line', 'peak MB'],
           rows: processes.map(([role, micros]): Cell[] => [role, micros, peakMegabytes[role] ?? 0]),
         },
@@ -136,4 +136,8 @@ async function checkRows(
     const { rows: counted } = await cluster.sql.query<{ n: number }>(`select count(*)::int as n from ${table}`);
     check(`rows of ${table}`, counted[0]?.n ?? 0, rows - bad);
   }
+}
+
+function countText(count: number): string {
+  return Math.round(count).toLocaleString('en');
 }

@@ -71,7 +71,7 @@ export function taskOfScript<Task>(): Task {
   return JSON.parse(process.argv[2] ?? 'null') as Task;
 }
 
-/** In a script: CPU since `before` (a `process.cpuUsage()`), and the largest memory so far in megabytes (10^6 bytes). */
+/** In a script: CPU since `before` (a `process.cpuUsage()`), and the largest memory so far in MB (10^6 bytes). */
 export function ownUse(before: NodeJS.CpuUsage): OwnUse {
   const { user, system } = process.cpuUsage(before);
   return { cpuMicros: user + system, peakMegabytes: Math.round((process.resourceUsage().maxRSS * 1024) / 1e6) };

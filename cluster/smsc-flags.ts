@@ -23,7 +23,8 @@ export const smscHelp = `Simulates SMS carriers over SMPP 3.4.
   --seed N                 seed of every chance (1)
   --tls-key, --tls-cert    PEM files; with both the port speaks TLS
   --carriers FILE          several carriers in one process: a JSON array of objects with port, accounts
-                           [{systemId, password}], behaviour {…}, log, memory, httpPort, seed; other flags are not allowed
+                           [{systemId, password}], behaviour {…}, log, memory, httpPort,
+                           seed; other flags are not allowed
 
 Limits (0 means none)
   --rate N                 accepted submit_sm in any second; more get ESME_RTHROTTLED

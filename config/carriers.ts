@@ -5,12 +5,19 @@
 import { z } from 'zod';
 
 /** Octets that SMPP 3.4 §2.7 allows in a C-octet string of `most` characters and its NUL. */
-const cOctets = (most: number) => z.string().max(most).regex(/^[\x20-\x7e]*$/, 'must be printable ASCII');
+const cOctets = (most: number) =>
+  z
+    .string()
+    .max(most)
+    .regex(/^[\x20-\x7e]*$/, 'must be printable ASCII');
 const whole = (least: number, most: number) => z.number().int().min(least).max(most);
 
 /** One carrier. */
 export const carrierSchema = z.strictObject({
-  name: z.string().regex(/^[a-z0-9][a-z0-9.-]{0,31}$/, 'must be 1 to 32 of a-z, 0-9, dot and dash').describe('Name in routes, keys, metrics and reports.'),
+  name: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9.-]{0,31}$/, 'must be 1 to 32 of a-z, 0-9, dot and dash')
+    .describe('Name in routes, keys, metrics and reports.'),
   host: z.string().min(1).describe('Host of the SMSC.'),
   port: whole(1, 65535).describe('TCP port of the SMSC.'),
   tls: z
@@ -21,20 +28,38 @@ export const carrierSchema = z.strictObject({
     .optional()
     .describe('Present: connect by TLS.'),
   systemId: cOctets(15).min(1).describe('system_id of the account.'),
-  passwordEnv: z.string().regex(/^[A-Z_][A-Z0-9_]*$/, 'must name an environment variable').describe('Environment variable that holds the password.'),
+  passwordEnv: z
+    .string()
+    .regex(/^[A-Z_][A-Z0-9_]*$/, 'must name an environment variable')
+    .describe('Environment variable that holds the password.'),
   systemType: cOctets(12).default('').describe('system_type.'),
-  bindType: z.enum(['transceiver', 'transmitter-receiver']).default('transceiver').describe('One transceiver per slot, or a transmitter and a receiver.'),
+  bindType: z
+    .enum(['transceiver', 'transmitter-receiver'])
+    .default('transceiver')
+    .describe('One transceiver per slot, or a transmitter and a receiver.'),
   binds: whole(1, 64).describe('Slots: binds that the contract allows (pairs, with transmitter-receiver).'),
   window: whole(1, 5000).default(10).describe('Unanswered submit_sm per bind.'),
-  ratePerSecond: z.number().min(0.1).max(10_000_000).describe('Segments a second that the contract allows, over all binds.'),
-  roundTripMs: whole(0, 60_000).default(50).describe('Usual time to an answer; only checks that the window can carry the rate.'),
+  ratePerSecond: z
+    .number()
+    .min(0.1)
+    .max(10_000_000)
+    .describe('Segments a second that the contract allows, over all binds.'),
+  roundTripMs: whole(0, 60_000)
+    .default(50)
+    .describe('Usual time to an answer; only checks that the window can carry the rate.'),
   serviceType: cOctets(5).default('').describe('service_type.'),
-  sourceTon: z.union([whole(0, 6), z.literal('auto')]).default('auto').describe('source_addr_ton; auto gives 5 to alphanumeric, 3 to short and 1 to long numbers.'),
+  sourceTon: z
+    .union([whole(0, 6), z.literal('auto')])
+    .default('auto')
+    .describe('source_addr_ton; auto gives 5 to alphanumeric, 3 to short and 1 to long numbers.'),
   sourceNpi: whole(0, 18).default(1).describe('source_addr_npi; 0 is sent with alphanumeric sources.'),
   destinationTon: whole(0, 6).default(1).describe('dest_addr_ton.'),
   destinationNpi: whole(0, 18).default(1).describe('dest_addr_npi.'),
   defaultAlphabet: z.enum(['gsm', 'latin1']).default('gsm').describe('What data_coding 0 means to the carrier.'),
-  longMessages: z.enum(['udh', 'sar', 'payload']).default('udh').describe('Long messages: 16-bit UDH, SAR TLVs or message_payload.'),
+  longMessages: z
+    .enum(['udh', 'sar', 'payload'])
+    .default('udh')
+    .describe('Long messages: 16-bit UDH, SAR TLVs or message_payload.'),
   messageId: z
     .enum(['as-is', 'hexadecimal', 'decimal', 'hexadecimal-in-response', 'decimal-in-response'])
     .default('as-is')
@@ -43,10 +68,17 @@ export const carrierSchema = z.strictObject({
   segmentsMax: whole(1, 15).default(8).describe('Most segments of one message.'),
   enquireLinkMs: whole(100, 600_000).default(30_000).describe('Silence after which enquire_link is sent.'),
   responseMs: whole(50, 600_000).default(10_000).describe('Longest wait for any answer.'),
-  reconnectMs: whole(10, 600_000).default(500).describe('First pause before a new connection; it doubles, with full jitter.'),
+  reconnectMs: whole(10, 600_000)
+    .default(500)
+    .describe('First pause before a new connection; it doubles, with full jitter.'),
   reconnectMsMax: whole(10, 3_600_000).default(30_000).describe('Longest pause before a new connection.'),
-  prefixes: z.array(z.string().regex(/^\d{0,15}$/, 'must be digits of E.164, without plus; "" serves all')).min(1).describe('Numbers that it serves, by prefix; the longest match wins.'),
-  order: whole(0, 1000).default(0).describe('Among carriers with the same prefix: lowest first, the others are its fallback.'),
+  prefixes: z
+    .array(z.string().regex(/^\d{0,15}$/, 'must be digits of E.164, without plus; "" serves all'))
+    .min(1)
+    .describe('Numbers that it serves, by prefix; the longest match wins.'),
+  order: whole(0, 1000)
+    .default(0)
+    .describe('Among carriers with the same prefix: lowest first, the others are its fallback.'),
 });
 
 /** One carrier's settings. */
@@ -64,7 +96,10 @@ export function carrierRelations(carriers: readonly CarrierSettings[]): string[]
       problems.push(`${at}.name: "${carrier.name}" is used twice`);
     const needed = (carrier.ratePerSecond / carrier.binds) * (carrier.roundTripMs / 1000);
     if (carrier.window < needed)
-      problems.push(`${at}.window: ${carrier.window} cannot carry the rate; at ${carrier.roundTripMs} ms it must be ${Math.ceil(needed)} or more`);
+      problems.push(
+        `${at}.window: ${carrier.window} cannot carry the rate; ` +
+          `at ${carrier.roundTripMs} ms it must be ${Math.ceil(needed)} or more`,
+      );
     if (carrier.reconnectMs > carrier.reconnectMsMax)
       problems.push(`${at}.reconnectMs: must not be more than reconnectMsMax (${carrier.reconnectMsMax})`);
   });

@@ -37,7 +37,8 @@ function properties(schema: z.ZodType): Record<string, Property> {
 function table(heading: string, fields: Record<string, Property>, nameOf: (field: string) => string): string {
   const rows = Object.entries(fields).map(([field, property]) => {
     const value = property.default === undefined ? '' : `\`${JSON.stringify(property.default).replace(/^"|"$/g, '')}\``;
-    return `| \`${nameOf(field)}\` | ${value === '``' ? 'empty' : value} | ${bounds(property)} | ${property.description ?? ''} |`;
+    const shown = value === '``' ? 'empty' : value;
+    return `| \`${nameOf(field)}\` | ${shown} | ${bounds(property)} | ${property.description ?? ''} |`;
   });
   return [`| ${heading} | Default | Bounds | Meaning |`, '|---|---|---|---|', ...rows].join('\n');
 }

@@ -8,7 +8,7 @@ import type { BenchCluster } from '../cluster.ts';
 export const poolMax = 10;
 const passwords = { api: 'bench-api-alone', service: 'bench-service-alone' };
 
-/** Starts it. `cluster.start` has been called before, for the servers and the carriers file, and its processes ended. */
+/** Starts it. `cluster.start` was called before, for servers and carriers file, and its processes have ended. */
 export async function startApiAlone(cluster: BenchCluster, profile: string): Promise<Child> {
   await ensureRolePasswords(cluster.ownerUrl, passwords);
   const environment = {

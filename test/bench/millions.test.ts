@@ -1,4 +1,4 @@
-/** `millions` at its smallest size: every segment is accepted, recorded and receipted, and the result has its fields. */
+/** `millions` at its smallest size: each segment is accepted, recorded and receipted; the result has its fields. */
 import { expect, test } from 'vitest';
 import { smokeFigures } from './smoke.ts';
 

@@ -40,7 +40,12 @@ test('settings - an empty environment gives the defaults', () => {
 
 test('settings - every wrong variable is named, and no value is printed', () => {
   const { message, details } = faultOf(() =>
-    loadSettings({ PORT: 'eighty', TOCSIN_DRAIN_MS: '-1', TOCSIN_PLATFORM_KEY: 'hunter2', REDIS_URL: 'http://x' }),
+    loadSettings({
+      PORT: 'eighty',
+      TOCSIN_DRAIN_MS: '-1',
+      TOCSIN_PLATFORM_KEY: 'hunter2',
+      REDIS_URL: 'http://localhost',
+    }),
   );
   expect(details.map((line) => line.split(':')[0])).toEqual([
     'REDIS_URL',

@@ -20,7 +20,9 @@ const passwords = { north: 'n0rd-pw', south: 's0uth-pw' };
 const platformKey = 'platform-key-of-these-tests';
 const logs = { north: join(folder, 'north.log'), south: join(folder, 'south.log') };
 const texts: Texts = {
-  fr: "Bonjour {{firstName|voisin}}, l'eau sera coupée mardi de 8 h à 12 h : {{street|votre rue}}. Prévoyez des réserves. La mairie de Valmont vous remercie de votre patience",
+  fr:
+    "Bonjour {{firstName|voisin}}, l'eau sera coupée mardi de 8 h à 12 h : {{street|votre rue}}. " +
+    'Prévoyez des réserves. La mairie de Valmont vous remercie de votre patience',
   en: 'Hello {{firstName|neighbour}} {{lastName}}, water will be off in {{street|your street}} on Tuesday, 8 to 12.',
 };
 const town = { sender: 'VALMONT', nature: 'information', audience: { all: true }, defaultLanguage: 'fr' };
@@ -127,7 +129,7 @@ async function expectResults(
   expect(progress).toEqual(last);
 }
 
-test('campaign - each reachable resident gets one message, whole, in their language; the API says what happened', async () => {
+test('campaign - each reachable resident gets one message, whole, in their language, and the API says so', async () => {
   const expected = expectedOf(all, texts);
   const campaign = { ...town, name: 'water', sender: 'WATER', contents: texts };
   const { id } = await api.call<{ id: string }>('POST', '/campaigns', campaign);

@@ -136,7 +136,7 @@ test('start - a port that is taken is told with the variable that names another'
   await new Promise((resolve) => holder.close(resolve));
 });
 
-test('start - a second one in the same home is refused and leaves the first alone; Ctrl-C amid a start ends it', async () => {
+test('start - a second one in the same home is refused, the first goes on; Ctrl-C amid a start ends it', async () => {
   const first = startAll({ home, args: ['--once'] });
   await first.line(/^started recorder/);
   const second = startAll({ home, args: ['--no-demo'] });

@@ -53,7 +53,7 @@ function expectSent(account: Account, counts: { readonly delivered: number; read
   expect(new Set([...account.arrived.values()].map(({ carrier }) => carrier))).toEqual(new Set(['north', 'south']));
 }
 
-test('start --once - on a fresh machine: the demonstration, its summary as the last line, and nobody left', async () => {
+test('start --once - on a fresh machine: the demonstration, its summary last, and nobody left', async () => {
   const running = start({ args: ['--once'] });
   const { code, out, err } = await running.ended;
   expect({ code, err }).toEqual({ code: 0, err: '' });

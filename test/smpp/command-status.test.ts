@@ -1,3 +1,4 @@
+/** The table of command_status: complete, agreeing with the package, and judged as it says. */
 import smpp from 'smpp';
 import { expect, test } from 'vitest';
 import { commandId, commandName, isResponse, responseTo } from '../../src/smpp/command.ts';

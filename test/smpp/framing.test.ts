@@ -1,3 +1,4 @@
+/** Framing of bytes that are not SMPP, and of what a carrier may cut anywhere. */
 import { expect, test } from 'vitest';
 import { type FrameSink, Framer } from '../../src/smpp/framing.ts';
 

@@ -1,3 +1,4 @@
+/** Cold PDUs as properties: what goes in comes out, and no bytes make reading throw. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { commandId } from '../../src/smpp/command.ts';

@@ -1,3 +1,4 @@
+/** Cold PDUs by example: fields that cannot be sent, and bytes that cannot be read. */
 import { expect, test } from 'vitest';
 import { commandId } from '../../src/smpp/command.ts';
 import { decodeBind, decodePdu, encodeBind, readHeader, unsendableBindField } from '../../src/smpp/pdu.ts';

@@ -1,3 +1,4 @@
+/** The life of one connection attempt, event by event. */
 import { describe, expect, test } from 'vitest';
 import { commandId } from '../../src/smpp/command.ts';
 import { commandStatus } from '../../src/smpp/command-status.ts';

@@ -1,3 +1,4 @@
+/** The timers of a link as properties: a mute peer is found in time, a living one never given up. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { answered, enquired, heard, type LinkTimers, requested, startTimers, verdict } from '../../src/smpp/timers.ts';

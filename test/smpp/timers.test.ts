@@ -1,3 +1,4 @@
+/** The timers of a link by example. */
 import { expect, test } from 'vitest';
 import { answered, enquired, heard, requested, startTimers, verdict } from '../../src/smpp/timers.ts';
 

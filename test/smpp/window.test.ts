@@ -1,3 +1,4 @@
+/** The window by example: numbers, places and answers that nobody waits for. */
 import { expect, test } from 'vitest';
 import { sequenceMax } from '../../src/smpp/command.ts';
 import { Window } from '../../src/smpp/window.ts';

@@ -94,7 +94,7 @@ export function startAll(options: RunOptions): Running {
   return startProcess('all', options);
 }
 
-/** Command lines of processes with `mark` in their environment, or of embedded servers, which have another, in `home`. */
+/** Command lines of processes with `mark` in their environment, and of embedded servers (no mark) in `home`. */
 function aliveOf(mark: string, home: string): string[] {
   return readdirSync('/proc').flatMap((pid) => {
     if (!/^\d+$/.test(pid)) return [];
