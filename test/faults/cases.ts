@@ -1,0 +1,23 @@
+/** Every fault case, the most violent group first. */
+import type { FaultCase } from './cases/case.ts';
+import { carrierCases } from './cases/carrier.ts';
+import { clockCases } from './cases/clock.ts';
+import { controlCases } from './cases/control.ts';
+import { drainCases } from './cases/drain.ts';
+import { poisonCases } from './cases/poison.ts';
+import { postgresCases } from './cases/postgres.ts';
+import { receiptCases } from './cases/receipts.ts';
+import { redisCases } from './cases/redis.ts';
+import { workerCases } from './cases/workers.ts';
+
+export const cases: readonly FaultCase[] = [
+  ...workerCases,
+  ...controlCases,
+  ...redisCases,
+  ...postgresCases,
+  ...carrierCases,
+  ...receiptCases,
+  ...clockCases,
+  ...poisonCases,
+  ...drainCases,
+].toSorted((a, b) => a.group - b.group);

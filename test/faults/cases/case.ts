@@ -1,0 +1,20 @@
+/** What a fault case is. */
+import type { Stage } from '../stage.ts';
+
+/** The installations that cases run in; `usual` unless a case says otherwise. */
+export type SceneKind = 'usual' | 'named' | 'fallback';
+
+/** One fault. */
+export type FaultCase = {
+  readonly name: string;
+  /** Its group, 1 to 10, in the order of violence. */
+  readonly group: number;
+  readonly about: string;
+  /** Part of `npm test`; the others run by `npm run faults`. */
+  readonly quick: boolean;
+  readonly scene?: SceneKind;
+  /** Why it cannot run on this machine; undefined when it can. */
+  readonly unable?: () => string | undefined;
+  /** Launches campaigns and does the damage. The judge comes afterwards. */
+  run(stage: Stage): Promise<void>;
+};

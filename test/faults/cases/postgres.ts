@@ -1,0 +1,74 @@
+/** Group 5: PostgreSQL restarted, away, slow, and out of disk. */
+import type { Stage } from '../stage.ts';
+import type { FaultCase } from './case.ts';
+
+async function enqueued(stage: Stage): Promise<void> {
+  await stage.until('every batch is in Redis', async () => {
+    const { rows } = await stage.scene.sql.query<{ left: number }>(
+      'select count(*)::int as left from campaigns where id = any($1) and enqueued_at is null',
+      [stage.launched.map(({ id }) => id)],
+    );
+    return rows[0]?.left === 0;
+  });
+}
+
+export const postgresCases: readonly FaultCase[] = [
+  {
+    name: 'postgres-restart',
+    group: 5,
+    about: 'kill -9 of PostgreSQL, started again, while campaigns are planned and recorded',
+    quick: true,
+    async run(stage) {
+      await stage.launchBoth();
+      await stage.somewhere(0, 0.5);
+      await stage.scene.postgres.kill();
+      await stage.scene.postgres.start();
+      stage.healed();
+    },
+  },
+  {
+    name: 'postgres-away',
+    group: 5,
+    about: 'PostgreSQL is away while planned campaigns go on to their last segment',
+    quick: true,
+    async run(stage) {
+      await stage.launchBoth();
+      await enqueued(stage);
+      await stage.scene.postgres.kill();
+      await stage.received(stage.segments);
+      await stage.scene.postgres.start();
+      stage.healed();
+    },
+  },
+  {
+    name: 'postgres-sessions',
+    group: 5,
+    about: 'every session of planner, recorder and API is ended by the server, several times',
+    quick: false,
+    async run(stage) {
+      await stage.launchBoth();
+      for (const share of [0, 0.2, 0.4]) {
+        await stage.somewhere(share, share + 0.1);
+        await stage.scene.sql.query(
+          "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'tocsin-%'",
+        );
+      }
+      stage.healed();
+    },
+  },
+  {
+    name: 'postgres-slow',
+    group: 5,
+    about: 'PostgreSQL is 50 ms further away for a while',
+    quick: false,
+    async run(stage) {
+      await stage.launchBoth();
+      await stage.somewhere(0, 0.3);
+      for (const line of stage.scene.lines('postgres')) line.poison({ latencyMs: 50 });
+      await stage.received(stage.segments);
+      await stage.hold(2_000);
+      for (const line of stage.scene.lines('postgres')) line.heal();
+      stage.healed();
+    },
+  },
+];

@@ -1,0 +1,104 @@
+/** Group 4: Redis restarted, lost, full, frozen, cut off. */
+import type { Stage } from '../stage.ts';
+import type { FaultCase } from './case.ts';
+
+/** Leases may end while Redis is away, and with them every bind. */
+function everyBindMayBreak(stage: Stage): void {
+  for (const { plan } of stage.scene.carriers) stage.breaksCarrier(plan.name);
+}
+
+async function midway(stage: Stage): Promise<void> {
+  await stage.launchBoth();
+  await stage.somewhere();
+}
+
+export const redisCases: readonly FaultCase[] = [
+  {
+    name: 'redis-restart',
+    group: 4,
+    about: 'kill -9 of Redis, started again over its append-only file',
+    quick: true,
+    async run(stage) {
+      await midway(stage);
+      everyBindMayBreak(stage);
+      await stage.scene.redis.kill();
+      await stage.scene.redis.start();
+      stage.healed();
+    },
+  },
+  {
+    name: 'redis-lost',
+    group: 4,
+    about: 'Redis killed and all of its data gone: rebuilt from PostgreSQL',
+    quick: true,
+    async run(stage) {
+      await midway(stage);
+      everyBindMayBreak(stage);
+      // What was answered and not recorded yet went with Redis.
+      stage.mayBeUnknown(stage.size.information);
+      stage.breaks(stage.size.alert);
+      await stage.scene.redis.kill();
+      stage.scene.redis.forget();
+      await stage.scene.redis.start();
+      stage.healed();
+    },
+  },
+  {
+    name: 'redis-full',
+    group: 4,
+    about: 'Redis at maxmemory with noeviction for a while: workers still get rid of work and keep their leases',
+    quick: true,
+    async run(stage) {
+      await midway(stage);
+      await stage.scene.redisClient.config('SET', 'maxmemory', '1mb');
+      await stage.hold(stage.between(500, 1_500));
+      await stage.scene.redisClient.config('SET', 'maxmemory', '0');
+      stage.healed();
+    },
+  },
+  {
+    name: 'redis-frozen',
+    group: 4,
+    about: 'Redis answers nobody for longer than the leases, and goes on',
+    quick: false,
+    async run(stage) {
+      await midway(stage);
+      everyBindMayBreak(stage);
+      stage.scene.redis.freeze();
+      await stage.hold(stage.between(3_000, 4_000));
+      stage.scene.redis.thaw();
+      stage.healed();
+    },
+  },
+  {
+    name: 'redis-reset',
+    group: 4,
+    about: 'every connection to Redis reset in the middle of pipelines, several times, and all scripts forgotten',
+    quick: true,
+    async run(stage) {
+      await stage.launchBoth();
+      for (const share of [0.1, 0.25, 0.4]) {
+        await stage.somewhere(share, share + 0.1);
+        for (const line of stage.scene.lines('redis')) line.reset();
+        await stage.scene.redisClient.script('FLUSH');
+      }
+      stage.healed();
+    },
+  },
+  {
+    name: 'redis-cut-from-worker',
+    group: 4,
+    about: 'one worker is cut off from Redis for longer than its leases: it lets its binds go, and comes back',
+    quick: true,
+    async run(stage) {
+      await midway(stage);
+      const worker = stage.oneOf(stage.scene.names('worker'));
+      await stage.crash(worker);
+      const line = stage.scene.line(worker, 'redis');
+      line.blackhole();
+      await stage.hold(stage.between(3_000, 3_500));
+      line.heal();
+      stage.healed();
+    },
+  },
+];

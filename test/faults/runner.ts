@@ -1,0 +1,135 @@
+/**
+ * Runs fault cases one after another in scenes that live on from case to case, as an installation does, and are only
+ * made anew after a case that failed. Runs in the test's process.
+ */
+import type { FaultCase, SceneKind } from './cases/case.ts';
+import { doubledOf } from './judge.ts';
+import { Scene, type SceneOptions } from './scene.ts';
+import { readSightings } from './sightings.ts';
+import type { CarrierPlan } from './simulator.ts';
+import { type Outcome, type Size, Stage } from './stage.ts';
+
+/** How large the campaigns are and how fast the carriers. */
+export type Scale = { readonly size: Size; readonly ratePerSecond: number };
+
+/** For `npm test`: small enough for all of it, large enough that every fault hits full windows. */
+export const quickScale: Scale = { size: { information: 9_000, alert: 3_000 }, ratePerSecond: 9_000 };
+/** For long runs: more than 50,000 segments at the full speed of a small machine. */
+export const longScale: Scale = { size: { information: 34_000, alert: 10_000 }, ratePerSecond: 30_000 };
+
+/** A case that was run. */
+export type Result = {
+  readonly name: string;
+  readonly seed: number;
+  readonly recipients: number;
+  readonly segments: number;
+  readonly lost: number;
+  readonly doubled: number;
+  readonly unknown: number;
+  readonly recoverySeconds: number;
+  readonly problems: readonly string[];
+  /** Where the logs of a case that failed are, when they were kept. */
+  readonly folder?: string;
+};
+
+const usualBehaviour = { latencyMs: 15, latencyJitterMs: 10, receiptDelayMs: 100, receiptJitterMs: 200 };
+
+function carriersOf({ ratePerSecond }: Scale, kind: SceneKind): CarrierPlan[] {
+  const usual = { binds: 4, window: 50, behaviour: usualBehaviour };
+  const south = kind === 'fallback' ? ['9991', '9990'] : ['9991'];
+  return [
+    { ...usual, name: 'north', prefixes: ['9990'], ratePerSecond: ratePerSecond * 0.6 },
+    { ...usual, name: 'south', prefixes: south, ratePerSecond: ratePerSecond * 0.4, settings: { order: 1 } },
+  ];
+}
+
+/** Options of a kind of scene. */
+export function sceneOptions(scale: Scale, kind: SceneKind): SceneOptions {
+  return { workers: 3, carriers: carriersOf(scale, kind), namedWorkers: kind === 'named' };
+}
+
+/** Scenes by kind, kept over cases. */
+export class Runner {
+  readonly #scale: Scale;
+  readonly #keepsFolders: boolean;
+  readonly #scenes = new Map<SceneKind, Scene>();
+  /** Doubled segments of each source address when its case was judged: a late sender would raise it. */
+  readonly #judged = new Map<Scene, Map<string, number>>();
+
+  /** `keepsFolders`: what failed is left for whoever looks for the cause. */
+  constructor(scale: Scale, keepsFolders: boolean) {
+    this.#scale = scale;
+    this.#keepsFolders = keepsFolders;
+  }
+
+  /** Runs one case; never rejects for what the case finds. */
+  async run(fault: FaultCase, seed: number): Promise<Result> {
+    const kind = fault.scene ?? 'usual';
+    const scene = this.#scenes.get(kind) ?? (await this.#open(kind));
+    let outcome: Outcome;
+    try {
+      await scene.recover();
+      const stage = await Stage.open(scene, seed, this.#scale.size);
+      await fault.run(stage);
+      outcome = await stage.verdict();
+      for (const [i, { source }] of stage.launched.entries())
+        this.#judged.get(scene)?.set(source, outcome.verdicts[i]?.doubled ?? 0);
+    } catch (error) {
+      const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      outcome = { verdicts: [], problems: [text], recoverySeconds: 0 };
+    }
+    const { problems } = outcome;
+    const isKept = problems.length > 0 && this.#keepsFolders;
+    if (problems.length > 0) await this.#drop(kind);
+    return { ...summed(fault, seed, outcome), ...(isKept ? { folder: scene.folder } : {}) };
+  }
+
+  /** Ends every scene; what was sent after its case was judged is a problem. */
+  async close(): Promise<string[]> {
+    const problems: string[] = [];
+    for (const [kind, scene] of this.#scenes) {
+      problems.push(...(await this.#late(scene)));
+      this.#scenes.delete(kind);
+      await scene.close();
+    }
+    return problems;
+  }
+
+  async #late(scene: Scene): Promise<string[]> {
+    const parts = scene.carriers.map(({ plan, log }) => ({ carrier: plan.name, path: log, from: 0 }));
+    const { bySource } = await readSightings(parts);
+    return [...(this.#judged.get(scene) ?? [])].flatMap(([source, doubled]) => {
+      const now = doubledOf(bySource.get(source) ?? new Map<string, never>());
+      return now === doubled ? [] : [`${now - doubled} segments of ${source} were doubled after it was over`];
+    });
+  }
+
+  async #open(kind: SceneKind): Promise<Scene> {
+    const scene = await Scene.open(sceneOptions(this.#scale, kind));
+    this.#scenes.set(kind, scene);
+    this.#judged.set(scene, new Map());
+    return scene;
+  }
+
+  async #drop(kind: SceneKind): Promise<void> {
+    const scene = this.#scenes.get(kind);
+    this.#scenes.delete(kind);
+    await scene?.close(this.#keepsFolders);
+  }
+}
+
+function summed({ name }: FaultCase, seed: number, { verdicts, problems, recoverySeconds }: Outcome): Result {
+  const sum = (pick: (verdict: Outcome['verdicts'][number]) => number) =>
+    verdicts.reduce((total, verdict) => total + pick(verdict), 0);
+  return {
+    name,
+    seed,
+    recipients: sum(({ recipients }) => recipients),
+    segments: sum(({ segments }) => segments),
+    lost: sum(({ lost }) => lost),
+    doubled: sum(({ doubled }) => doubled),
+    unknown: sum(({ unknown }) => unknown),
+    recoverySeconds: Math.round(recoverySeconds * 10) / 10,
+    problems,
+  };
+}

@@ -1,0 +1,301 @@
+/**
+ * A whole installation for fault tests: PostgreSQL, Redis, simulated carriers and every process of the cluster, each
+ * connection between them through a proxy of its own. Outlives the faults: whatever was killed or cut is started and
+ * healed again by `recover`. Runs in the test's process, under vitest or from the command line.
+ */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import pg from 'pg';
+import { environmentName } from '../../config/schema.ts';
+import { newKey } from '../../src/api/authentication.ts';
+import { ensureRolePasswords, migrate, urlOfRole } from '../../src/db/migrate.ts';
+import { removeFolder, temporaryFolder } from '../support/folder.ts';
+import { Child } from './child.ts';
+import { Proxy } from './proxy.ts';
+import { postgresServer, redisServer, type Server } from './servers.ts';
+import { account, type CarrierPlan, Simulator } from './simulator.ts';
+
+/** What a scene is made of. */
+export type SceneOptions = {
+  readonly workers: number;
+  readonly carriers: readonly CarrierPlan[];
+  /** Settings that differ from the scene's usual ones, by their names in config/schema.ts. */
+  readonly settings?: Readonly<Record<string, string | number>>;
+  /** Further environment of every process. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Workers keep their names over restarts, as they do under `npm start`. */
+  readonly namedWorkers?: boolean;
+};
+
+/** Roles in the order in which they start. */
+export type Role = 'recorder' | 'worker' | 'planner' | 'api';
+
+const passwords = { api: 'faults-api', service: 'faults-service' };
+const passwordEnv = 'TOCSIN_FAULTS_PASSWORD';
+const platformKey = 'tocsin-platform-of-fault-tests';
+
+/** Short leases, so that a test need not wait long for what a production waits for longer. */
+const usualSettings: Readonly<Record<string, string | number>> = {
+  logLevel: 'info',
+  batchRecipientsMax: 100,
+  batchSecondsMax: 0.5,
+  batchLeaseMs: 2_500,
+  slotLeaseMs: 2_000,
+  recorderLeaseMs: 2_000,
+  retryDelayMs: 200,
+  // Longer than any receipt takes here; a campaign that ends with it lacks a receipt, and the judge says so.
+  receiptWaitSeconds: 15,
+  drainMs: 6_000,
+  graceMs: 9_000,
+};
+
+/** Patience with the carriers, short for the same reason. */
+const usualCarrier = { responseMs: 1_500, enquireLinkMs: 1_000, reconnectMs: 50, reconnectMsMax: 500, roundTripMs: 20 };
+
+type Seat = {
+  readonly name: string;
+  readonly role: Role;
+  child: Child | undefined;
+  readonly proxies: Map<string, Proxy>;
+};
+
+/** See the head of this file. */
+export class Scene {
+  readonly folder: string;
+  readonly postgres: Server;
+  readonly redis: Server;
+  readonly sql: pg.Pool;
+  readonly redisClient: Redis;
+  readonly carriers: readonly Simulator[];
+  readonly options: SceneOptions;
+  /** Key of the scene's one organisation. */
+  key = '';
+  organisation = '';
+  readonly #seats = new Map<string, Seat>();
+
+  private constructor(folder: string, postgres: Server, redis: Server, options: SceneOptions) {
+    this.folder = folder;
+    this.postgres = postgres;
+    this.redis = redis;
+    this.options = options;
+    this.sql = new pg.Pool({ connectionString: postgres.url, max: 3, application_name: 'faults' });
+    this.sql.on('error', () => undefined);
+    this.redisClient = new Redis(redis.url, { maxRetriesPerRequest: null, retryStrategy: () => 50 });
+    this.redisClient.on('error', () => undefined);
+    this.carriers = options.carriers.map((plan) => new Simulator(plan, folder));
+  }
+
+  /** Starts everything, fresh. */
+  static async open(options: SceneOptions): Promise<Scene> {
+    const folder = temporaryFolder();
+    const [postgres, redis] = await Promise.all([postgresServer(folder), redisServer(folder)]);
+    const scene = new Scene(folder, postgres, redis, options);
+    try {
+      await Promise.all([scene.#prepareDatabase(), ...scene.carriers.map((carrier) => carrier.start())]);
+      scene.#seat('recorder', 'recorder');
+      for (let number = 1; number <= options.workers; number++) scene.#seat(`worker-${number}`, 'worker');
+      scene.#seat('planner', 'planner');
+      scene.#seat('api', 'api');
+      await scene.recover();
+      return scene;
+    } catch (error) {
+      await scene.close();
+      throw error;
+    }
+  }
+
+  async #prepareDatabase(): Promise<void> {
+    await migrate(this.postgres.url);
+    await ensureRolePasswords(this.postgres.url, passwords);
+    const { rows } = await this.sql.query<{ id: string }>(
+      "insert into organisations (name) values ('Town') returning id",
+    );
+    this.organisation = rows[0]?.id ?? '';
+    const { key, prefix, hash } = newKey();
+    this.key = key;
+    await this.sql.query("insert into api_keys (organisation_id, name, prefix, key_hash) values ($1, 'x', $2, $3)", [
+      this.organisation,
+      prefix,
+      hash,
+    ]);
+  }
+
+  #seat(name: string, role: Role): void {
+    this.#seats.set(name, { name, role, child: undefined, proxies: new Map() });
+  }
+
+  // ── processes ────────────────────────────────────────────────────────────────────────────────
+
+  /** Names of the processes of a role. */
+  names(role: Role): string[] {
+    return [...this.#seats.values()].filter((seat) => seat.role === role).map(({ name }) => name);
+  }
+
+  /** A running process. */
+  child(name: string): Child {
+    const child = this.#seatOf(name).child;
+    if (child === undefined) throw new Error(`${name} is not running`);
+    return child;
+  }
+
+  /** The line of a process to `redis`, `postgres` or a carrier. */
+  line(name: string, to: string): Proxy {
+    const proxy = this.#seatOf(name).proxies.get(to);
+    if (proxy === undefined) throw new Error(`${name} has no line to ${to}`);
+    return proxy;
+  }
+
+  /** Lines of every process to one server. */
+  lines(to: string): Proxy[] {
+    return [...this.#seats.values()].flatMap(({ proxies }) => proxies.get(to) ?? []);
+  }
+
+  /** Starts a process; `environment` is for this start only. */
+  async start(name: string, environment: Readonly<Record<string, string>> = {}): Promise<void> {
+    const seat = this.#seatOf(name);
+    if (seat.child?.isRunning === true) return;
+    const logFile = this.logOf(name);
+    const complete = { ...(await this.#environmentOf(seat)), ...environment };
+    seat.child = await Child.start({ module: seat.role, environment: complete, logFile });
+  }
+
+  /** Kills a process with SIGKILL. */
+  async kill(name: string): Promise<void> {
+    await this.child(name).kill();
+  }
+
+  /** Where a process writes its log. */
+  logOf(name: string): string {
+    return join(this.folder, `${name}.txt`);
+  }
+
+  /** Adds a further worker to the scene, running. */
+  async addWorker(): Promise<string> {
+    const name = `worker-${this.names('worker').length + 1}`;
+    this.#seat(name, 'worker');
+    await this.start(name);
+    return name;
+  }
+
+  /** Takes a worker that ended out of the scene. */
+  async forget(name: string): Promise<void> {
+    const { proxies } = this.#seatOf(name);
+    this.#seats.delete(name);
+    for (const proxy of proxies.values()) await proxy.close();
+  }
+
+  #seatOf(name: string): Seat {
+    const seat = this.#seats.get(name);
+    if (seat === undefined) throw new Error(`there is no process ${name}`);
+    return seat;
+  }
+
+  async #environmentOf(seat: Seat): Promise<Record<string, string>> {
+    const { name, role, proxies } = seat;
+    const to = async (server: string, port: number) => {
+      const proxy = proxies.get(server) ?? (await Proxy.open(port));
+      proxies.set(server, proxy);
+      return proxy.port;
+    };
+    const file = join(this.folder, `${name}.carriers.json`);
+    const entries = [];
+    for (const carrier of this.carriers) {
+      const { behaviour: _, settings = {}, ...plan } = carrier.plan;
+      const port = role === 'worker' ? await to(carrier.plan.name, carrier.port) : carrier.port;
+      const { systemId } = account;
+      entries.push({ ...usualCarrier, ...plan, ...settings, host: '127.0.0.1', port, systemId, passwordEnv });
+    }
+    writeFileSync(file, JSON.stringify({ carriers: entries }));
+    const environment: Record<string, string> = {
+      REDIS_URL: `redis://127.0.0.1:${await to('redis', this.redis.port)}`,
+      TOCSIN_CARRIERS: file,
+      [passwordEnv]: account.password,
+      TOCSIN_PLATFORM_KEY: platformKey,
+      PORT: '0',
+      ...this.options.environment,
+    };
+    for (const [setting, value] of Object.entries({ ...usualSettings, ...this.options.settings }))
+      environment[environmentName(setting)] = String(value);
+    if (role === 'worker') {
+      if (this.options.namedWorkers === true) environment['TOCSIN_WORKER_NAME'] = name;
+      return environment;
+    }
+    const url = new URL(
+      urlOfRole(
+        this.postgres.url,
+        role === 'api' ? 'tocsin_api' : 'tocsin_service',
+        role === 'api' ? passwords.api : passwords.service,
+      ),
+    );
+    url.port = String(await to('postgres', this.postgres.port));
+    return { ...environment, DATABASE_URL: url.href };
+  }
+
+  // ── the whole ────────────────────────────────────────────────────────────────────────────────
+
+  /** Heals every line, starts whatever is down, and lets the carriers behave as planned again. */
+  async recover(): Promise<void> {
+    await this.postgres.start();
+    await this.redis.start();
+    for (const carrier of this.carriers) {
+      if (!carrier.isRunning) await carrier.start();
+      else await carrier.behave(defaultsOf(carrier));
+    }
+    for (const { proxies } of this.#seats.values()) for (const proxy of proxies.values()) proxy.heal();
+    await Promise.all([...this.#seats.keys()].map((name) => this.start(name)));
+  }
+
+  /** A request to the API. */
+  async api<Answer>(method: 'GET' | 'POST', path: string, body?: unknown): Promise<Answer> {
+    const response = await fetch(`http://127.0.0.1:${String(this.child('api').announced['port'])}${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${this.key}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const answer = await response.text();
+    if (!response.ok) throw new Error(`${method} ${path} was answered ${response.status}: ${answer}`);
+    return JSON.parse(answer) as Answer;
+  }
+
+  /** Ends everything and removes what it wrote. */
+  async close(keepsFolder = false): Promise<void> {
+    this.redisClient.disconnect();
+    const children = [...this.#seats.values()].flatMap(({ child }) => (child?.isRunning === true ? [child] : []));
+    await Promise.all(children.map((child) => child.kill()));
+    await Promise.all(this.carriers.filter(({ isRunning }) => isRunning).map((carrier) => carrier.kill()));
+    for (const { proxies } of this.#seats.values()) for (const proxy of proxies.values()) await proxy.close();
+    await this.sql.end();
+    await this.redis.stop();
+    await this.postgres.stop();
+    if (!keepsFolder) removeFolder(this.folder);
+  }
+}
+
+function defaultsOf({ plan }: Simulator): Partial<CarrierPlan['behaviour'] & object> {
+  return { ...carrierDefaults, ...plan.behaviour };
+}
+
+const carrierDefaults = {
+  ratePerSecond: 0,
+  windowMax: 0,
+  bindsMax: 0,
+  latencyMs: 0,
+  latencyJitterMs: 0,
+  readPauseMs: 0,
+  errors: {},
+  silence: 0,
+  unresponsive: false,
+  disconnectEvery: 0,
+  bindStatus: 0,
+  refuseConnections: false,
+  receiptMix: { delivered: 1 },
+  receiptDelayMs: 0,
+  receiptJitterMs: 0,
+  receiptFirst: 0,
+  receiptOtherBind: false,
+  receiptRetryMs: 1_000,
+} as const;
