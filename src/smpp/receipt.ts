@@ -5,6 +5,7 @@
  */
 import { type InboundMessage, type ReceiptState, receiptStateCodes } from '../handoff.ts';
 import { emptySpans, type MessageSpans, scanMessage } from './message-fields.ts';
+import { readReceiptText, type Wanted } from './receipt-layout.ts';
 import { emptyReceiptText, type ReceiptText, scanReceiptText, stateOfText } from './receipt-text.ts';
 import { findTlv, readTlvInteger, tlvBytes, tlvTag } from './tlv.ts';
 
@@ -54,7 +55,7 @@ export function readReceipt(buffer: Buffer, start: number, end: number): Deliver
   // A handset cannot set TLVs, so both together are a receipt even where a carrier leaves esm_class 0.
   const isReceipt = type === typeReceipt || type === typeIntermediate || (tlvId !== '' && tlvState !== undefined);
   if (!isReceipt) return { kind: 'inbound', message: inbound(buffer, end) };
-  scanText(buffer, end);
+  scanText(buffer, end, { id: tlvId === '', stat: tlvState === undefined });
   const rawId = tlvId === '' ? text.id : tlvId;
   if (rawId === '') return unreadable;
   const state = tlvState ?? stateByCode[stateOfText(text.stat)] ?? 'unknown';
@@ -77,12 +78,13 @@ function textSpan(buffer: Buffer, end: number): { from: number; to: number } {
   return payload < 0 ? { from: 0, to: 0 } : { from: payload, to: payload + tlvBytes(buffer, payload) };
 }
 
-function scanText(buffer: Buffer, end: number): void {
-  const { to, ...span } = textSpan(buffer, end);
-  let from = span.from;
+function scanText(buffer: Buffer, end: number, wanted: Wanted): void {
+  const span = textSpan(buffer, end);
+  const { to } = span;
+  let { from } = span;
   if ((spans.esmClass & udhIndicator) !== 0 && from < to) from = Math.min(to, from + 1 + (buffer[from] ?? 0));
   if (spans.dataCoding !== dataCodingUcs2) {
-    scanReceiptText(buffer, from, to, text);
+    readReceiptText(buffer, from, to, text, wanted);
     return;
   }
   // Only the low octets matter: keys and values are ASCII, and anything else ends a word all the same.
@@ -98,7 +100,7 @@ function errorOf(buffer: Buffer, from: number, end: number): string {
   const value = findTlv(buffer, from, end, tlvTag.network_error_code);
   const code = value >= 0 && tlvBytes(buffer, value) === 3 ? buffer.readUInt16BE(value + 1) : 0;
   if (code !== 0) return String(code);
-  return text.err === '000' || /^0*$/.test(text.err) ? '' : text.err.slice(0, 16);
+  return text.err === '' || text.err === '000' || /^0*$/.test(text.err) ? '' : text.err.slice(0, 16);
 }
 
 function inbound(buffer: Buffer, end: number): InboundMessage {
