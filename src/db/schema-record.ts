@@ -108,7 +108,7 @@ export const submissions = pgTable(
     submittedAt: moment('submitted_at').notNull(),
   },
   (t) => [
-    index('submissions_message_id').on(t.messageId).where(sql`message_id <> ''`),
+    index('submissions_message_id').using('hash', t.messageId).where(sql`message_id <> ''`),
     index('submissions_campaign').using('brin', t.campaignId),
   ],
 );
