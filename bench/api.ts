@@ -13,6 +13,7 @@ const options = {
   seconds: { byDefault: 4, about: 'of each measurement, roughly' },
   connections: { byDefault: 20, about: 'clients at once' },
   recipients: { byDefault: 106, about: 'of each campaign; a real service had so many on average' },
+  only: { byDefault: '', about: 'names of routes, such as create,launch; all when empty' },
 } as const;
 
 type Values = ValuesOf<typeof options>;
@@ -67,7 +68,8 @@ async function run(context: Context) {
   const cluster = await BenchCluster.create();
   try {
     const scene = await setScene(cluster, recipients, profile);
-    const routes = measuredRoutes(cluster, scene);
+    const only = context.options.only.split(',').filter((name) => name !== '');
+    const routes = measuredRoutes(cluster, scene).filter(({ name }) => only.length === 0 || only.includes(name));
     const medians = await context.rounds(async () => {
       const applications = await startApplications(cluster, profile);
       try {
