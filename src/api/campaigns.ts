@@ -1,7 +1,7 @@
 /** Routes of campaigns: creating, reading and commanding them. API process. */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
-import { type Accepted, acceptCommand, type Told, tellPlanner } from '../campaign/accept.ts';
+import { type Accepted, acceptCommand, acceptLaunch, type Told, tellPlanner } from '../campaign/accept.ts';
 import { campaignProblems } from '../campaign/content.ts';
 import { type CampaignCommand, campaignStatuses } from '../campaign/state.ts';
 import { type CampaignDraft, type CampaignRow, createCampaign, pageCampaigns, readCampaign } from '../db/campaigns.ts';
@@ -143,11 +143,19 @@ async function commandCampaign(
   const { scoped } = c.var.tenant;
   const prefixes = parts.routes.map((route) => route.prefix);
   const told: Told[] = [];
-  const answer = await once(c, scoped, await idempotentRequest(c, key), 202, async (run) => {
-    const outcome = accepted(await acceptCommand(run, id, command, prefixes));
-    if (outcome.told !== undefined) told.push(outcome.told);
-    return campaignView(outcome.campaign);
-  });
+  const view = (outcome: Accepted): CampaignView => {
+    const { campaign, told: committed } = accepted(outcome);
+    if (committed !== undefined) told.push(committed);
+    return campaignView(campaign);
+  };
+  // Most launches need no more than one statement; what it does not do is judged, and answered for, by the rest.
+  const atOnce = command === 'launch' && key === undefined ? await acceptLaunch(scoped.run, id, prefixes) : undefined;
+  const answer =
+    atOnce === undefined
+      ? await once(c, scoped, await idempotentRequest(c, key), 202, async (run) => {
+          return view(await acceptCommand(run, id, command, prefixes));
+        })
+      : view(atOnce);
   for (const committed of told) {
     await tellPlanner(committed, {
       publish: (campaign, verb) => parts.commands.publish(campaign, verb),

@@ -104,6 +104,8 @@ class Import {
   private chunk: ImportedResident[] = [];
   /** Where in the chunk a reference is: the later of two lines with one reference holds, as it would alone. */
   private readonly places = new Map<string, number>();
+  /** The chunk that PostgreSQL is working on. */
+  private writing: Promise<void> = Promise.resolve();
   private read = 0;
   private created = 0;
   private updated = 0;
@@ -135,6 +137,7 @@ class Import {
   async finish(): Promise<z.infer<typeof reportSchema>> {
     if (this.header === undefined) throw new ProblemFault('csv', 'The file is empty.');
     await this.flush();
+    await this.writing;
     const { read, created, updated, refused, errors, errorsTruncated } = this;
     return { read, created, updated, refused, errors, errorsTruncated };
   }
@@ -168,11 +171,17 @@ class Import {
     this.errorsTruncated ||= found.length > room;
   }
 
+  /** Gives the chunk to PostgreSQL, which works on it while the next one is read; waits for the one before. */
   private async flush(): Promise<void> {
+    await this.writing;
     if (this.chunk.length === 0 || this.header === undefined) return;
-    const counts = await importResidents(this.run, this.chunk, this.header.given, this.list);
-    this.created += counts.created;
-    this.updated += counts.updated;
+    const written = importResidents(this.run, this.chunk, this.header.given, this.list).then((counts) => {
+      this.created += counts.created;
+      this.updated += counts.updated;
+    });
+    // A failure belongs to who waits for it, which may be later than it happens.
+    written.catch(() => undefined);
+    this.writing = written;
     this.chunk = [];
     this.places.clear();
   }

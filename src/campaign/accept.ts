@@ -3,11 +3,13 @@
  * transaction, and only then does the command go to the stream. API process. A command that never reaches the
  * stream is found in the outbox by the planner, so nothing here waits long for Redis.
  */
+import assert from 'node:assert';
 import type { Clock } from '../clock.ts';
 import {
   type CampaignRow,
   forgetCommand,
   hasRecipient,
+  launchCampaignRow,
   lockCampaign,
   type MovedCampaign,
   moveCampaignRow,
@@ -44,6 +46,18 @@ export async function acceptCommand(
   const launches = command === 'launch';
   if (launches && !(await hasRecipient(run, campaign.audience, prefixes))) return { kind: 'no-recipients' };
   const moved = await moveCampaignRow(run, id, { to: move.to, tell: move.tell, launches });
+  return { kind: 'accepted', campaign: withoutOutbox(moved), told: toldOf(moved, move.tell) };
+}
+
+/**
+ * Launches a draft in one statement and its own transaction. Undefined, with nothing changed, when it cannot be
+ * launched just so: `acceptCommand` then says why.
+ */
+export async function acceptLaunch(run: Run, id: Id, prefixes: readonly string[]): Promise<Accepted | undefined> {
+  const move = moveCampaign('draft', 'launch', false);
+  assert(move.kind === 'moved', 'a draft can be launched');
+  const moved = await launchCampaignRow(run, id, { from: 'draft', to: move.to, tell: move.tell }, prefixes);
+  if (moved === undefined) return undefined;
   return { kind: 'accepted', campaign: withoutOutbox(moved), told: toldOf(moved, move.tell) };
 }
 

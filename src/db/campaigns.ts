@@ -127,7 +127,43 @@ export async function moveCampaignRow(run: Run, id: Id, move: CampaignMove): Pro
   return only(await run<MovedCampaign>(moveStatement, [id, move.to, move.launches, move.tell]));
 }
 
-const outboxDelete: Statement = { name: 'outbox_delete', text: 'delete from outbox where id = $1' };
+const served = `p.channel = 'sms' and p.opted_out_at is null
+  and exists (select from unnest($5::text[]) as prefix where starts_with(p.address, '+' || prefix))`;
+
+const launchStatement: Statement = {
+  name: 'campaign_launch',
+  text: `with c as (update campaigns set status = $3, launched_at = now(),
+        expires_at = now() + validity_seconds * interval '1 second'
+      where id = $1 and status = $2 and case when audience ? 'lists'
+        then exists (select from list_members m join contact_points p on p.resident_id = m.resident_id
+          where m.list_id = any (array(select jsonb_array_elements_text(audience -> 'lists')::bigint)) and ${served})
+        else exists (select from contact_points p where ${served}) end
+      returning *),
+    told as (insert into outbox (organisation_id, campaign_id, command)
+      select ${me}, c.id, $4 from c where $4::text is not null returning id)
+    select ${columns}, (select id from told) as "outbox" from c`,
+};
+
+/**
+ * Launches a campaign that is in the status `from` and reaches somebody by one of `prefixes`, in one statement; gives
+ * undefined and changes nothing where one of both does not hold.
+ */
+export async function launchCampaignRow(
+  run: Run,
+  id: Id,
+  move: { readonly from: CampaignStatus } & Omit<CampaignMove, 'launches'>,
+  prefixes: readonly string[],
+): Promise<MovedCampaign | undefined> {
+  const [moved] = await run<MovedCampaign>(launchStatement, [id, move.from, move.to, move.tell, prefixes]);
+  return moved;
+}
+
+/** Nothing waits for its way to the disk: a command that is told twice, because this was lost, is done once. */
+const outboxDelete: Statement = {
+  name: 'outbox_delete',
+  text: `with hurry as (select set_config('synchronous_commit', 'off', true))
+    delete from outbox using hurry where id = $1`,
+};
 
 /** Forgets a command that has reached the planner's stream. */
 export async function forgetCommand(run: Run, outbox: Id): Promise<void> {

@@ -22,29 +22,30 @@ export type ResultRow = {
   readonly state: MessageState;
 };
 
-/** Batches whose states are read at once: at most 40 × 500 recipients. */
-const sliceBatches = 40;
+/** Batches whose states are read at once: few at first, as for one page; at most 40 × 500 recipients. */
+const [sliceBatchesFirst, sliceBatchesMax] = [4, 40];
 
-type BatchRow = {
+/** A batch and, where something is known of it, one of its rows of states. */
+type SliceRow = {
   number: number;
   carrier: string;
   language: string;
   firstOrdinal: number;
   recipients: number;
+  statesCarrier: string | null;
+  segment: number | null;
+  states: Buffer | null;
 };
-type StatesRow = { batch: number; carrier: string; segment: number; states: Buffer };
 type RecipientRow = Omit<ResultRow, 'carrier' | 'language' | 'state'>;
 type Found = Pick<ResultRow, 'carrier' | 'language' | 'state'>;
 
-const selectBatches: Statement = {
-  name: 'results_batches',
-  text: `select number, carrier, language, first_ordinal as "firstOrdinal", recipients from batches
-    where campaign_id = $1 and number > $2 and first_ordinal + recipients > $3 order by number limit $4`,
-};
-const selectStates: Statement = {
-  name: 'results_states',
-  text: `select batch, carrier, segment, states from batch_states
-    where campaign_id = $1 and batch between $2 and $3 order by batch, carrier, segment`,
+const selectSlice: Statement = {
+  name: 'results_slice',
+  text: `select b.*, s.carrier as "statesCarrier", s.segment, s.states from (
+      select number, carrier, language, first_ordinal as "firstOrdinal", recipients from batches
+      where campaign_id = $1 and number > $2 and first_ordinal + recipients > $3 order by number limit $4) b
+    left join batch_states s on s.campaign_id = $1 and s.batch = b.number
+    order by b.number, s.carrier, s.segment`,
 };
 const selectRecipients: Statement = {
   name: 'results_recipients',
@@ -75,13 +76,11 @@ export type ResultQuery = {
 export async function* readResults(run: Run, query: ResultQuery): AsyncGenerator<ResultRow[], void, void> {
   const { campaign, limit } = query;
   let through = 0;
-  for (;;) {
-    const batches = await run<BatchRow>(selectBatches, [campaign, through, query.after + 1, sliceBatches]);
-    const first = batches[0];
-    const last = batches.at(-1);
-    if (first === undefined || last === undefined) return;
-    const states = await run<StatesRow>(selectStates, [campaign, first.number, last.number]);
-    const found = findOrdinals(batches, states, query);
+  for (let slice = sliceBatchesFirst; ; slice = Math.min(sliceBatchesMax, slice * 2)) {
+    const rows = await run<SliceRow>(selectSlice, [campaign, through, query.after + 1, slice]);
+    const last = rows.at(-1);
+    if (last === undefined) return;
+    const found = findOrdinals(rows, query);
     for (let start = 0; start < found.length; start += limit) {
       yield await readPart(run, campaign, found.slice(start, start + limit));
     }
@@ -90,28 +89,37 @@ export async function* readResults(run: Run, query: ResultQuery): AsyncGenerator
 }
 
 /** Ordinals that the query asks for, ascending, with what their batches say of them. */
-function findOrdinals(
-  batches: readonly BatchRow[],
-  states: readonly StatesRow[],
-  query: ResultQuery,
-): [number, Found][] {
-  const rowsOf = new Map<number, Map<string, Uint8Array[]>>();
-  for (const { batch, carrier, segment, states: bytes } of states) {
-    const carriers = rowsOf.get(batch) ?? new Map<string, Uint8Array[]>();
-    const rows = carriers.get(carrier) ?? [];
-    rows[segment] = bytes;
-    rowsOf.set(batch, carriers.set(carrier, rows));
-  }
+function findOrdinals(rows: readonly SliceRow[], query: ResultQuery): [number, Found][] {
   const found: [number, Found][] = [];
-  for (const { number, carrier, language, firstOrdinal, recipients } of batches) {
-    const codes = foldBatch([...(rowsOf.get(number)?.values() ?? [])], recipients);
-    codes.forEach((code, index) => {
-      const state = nameOfCode.get(code) ?? 'pending';
-      const isAsked = firstOrdinal + index > query.after && (query.state === undefined || query.state === state);
-      if (isAsked) found.push([firstOrdinal + index, { carrier, language, state }]);
-    });
+  for (let from = 0; from < rows.length; ) {
+    const batch = rows[from] as SliceRow;
+    const carriers = new Map<string, Uint8Array[]>();
+    let to = from;
+    for (; rows[to]?.number === batch.number; to += 1) {
+      const { statesCarrier, segment, states } = rows[to] as SliceRow;
+      if (statesCarrier === null || segment === null || states === null) continue;
+      const known = carriers.get(statesCarrier) ?? [];
+      known[segment] = states;
+      carriers.set(statesCarrier, known);
+    }
+    findInBatch(batch, [...carriers.values()], query, found);
+    from = to;
   }
   return found;
+}
+
+function findInBatch(
+  { carrier, language, firstOrdinal, recipients }: SliceRow,
+  known: readonly Uint8Array[][],
+  query: ResultQuery,
+  found: [number, Found][],
+): void {
+  const codes = foldBatch(known, recipients);
+  for (let index = Math.max(0, query.after + 1 - firstOrdinal); index < recipients; index += 1) {
+    const state = nameOfCode.get(codes[index] ?? 0) ?? 'pending';
+    if (query.state !== undefined && query.state !== state) continue;
+    found.push([firstOrdinal + index, { carrier, language, state }]);
+  }
 }
 
 async function readPart(run: Run, campaign: Id, found: readonly [number, Found][]): Promise<ResultRow[]> {
