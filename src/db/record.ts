@@ -150,9 +150,12 @@ export async function findSubmissions(
   sinceId: Id,
 ): Promise<Map<string, SubmissionPlace>> {
   const { rows } = await client.query<SubmissionPlace>(
-    `select message_id as "messageId", campaign_id as campaign, organisation_id as organisation, batch,
-        first_ordinal as "firstOrdinal", ordinal, segment, segments from submissions
-      where message_id = any($1) and message_id <> '' and carrier = $2 and campaign_id >= $3 order by submitted_at`,
+    // One look-up for each id: with `= any` the planner reads the whole table.
+    `select s.* from unnest($1::text[]) as wanted (id) cross join lateral (
+        select message_id as "messageId", campaign_id as campaign, organisation_id as organisation, batch,
+          first_ordinal as "firstOrdinal", ordinal, segment, segments from submissions
+        where message_id = wanted.id and message_id <> '' and carrier = $2 and campaign_id >= $3
+        order by submitted_at desc limit 1) as s`,
     [messageIds, carrier, sinceId],
   );
   return new Map(rows.map((row) => [row.messageId, row]));

@@ -3,6 +3,7 @@
  * the outcomes of their time are there, not more rows than a transaction takes. Runs in the recorder.
  */
 import type { OutcomeRecord, ReceiptRecord, RecordOffsets, RecordSource } from '../handoff.ts';
+import { outcomeRows, receiptRows } from '../stream/entry.ts';
 
 /** Limits of reading. */
 export type ReaderLimits = { readonly rowsMax: number; readonly receiptHoldMs: number };
@@ -14,9 +15,6 @@ export type Entries = {
   readonly through: RecordOffsets;
 };
 
-/** Octets of the smallest outcome and receipt records (src/stream/entry.ts): bounds of rows in an entry. */
-const outcomeBytesMin = 12;
-const receiptBytesMin = 7;
 const entriesMin = 16;
 const entriesMax = 2000;
 
@@ -52,11 +50,15 @@ export class Reader {
       outcomeEntriesMax: this.#outcomeEntries,
       receiptEntriesMax: this.#receiptEntries,
     });
-    const outcomes = upToRows(read.outcomes, outcomeBytesMin, rowsMax);
+    const dueAt = (throughMs: number) => read.receipts.filter((entry) => msOf(entry.id) <= throughMs - receiptHoldMs);
+    // Receipts that are due fill a transaction before further outcomes do: else they fall behind in a backlog, until
+    // the ids that they name are no longer in memory.
+    const overdue = upToRows(dueAt(msOf(this.#offsets.outcomes)), receiptRows, rowsMax);
+    const isBehind = overdue.rows >= rowsMax;
+    const { entries: outcomes } = isBehind ? nothing : upToRows(read.outcomes, outcomeRows, rowsMax);
     const throughMs = outcomes.length < read.outcomes.length ? msOf(outcomes.at(-1)?.id) : read.outcomesThroughMs;
-    const due = read.receipts.filter((entry) => msOf(entry.id) <= throughMs - receiptHoldMs);
-    const receipts = upToRows(due, receiptBytesMin, rowsMax);
-    this.#outcomeEntries = entriesFor(this.#outcomeEntries, read.outcomes.length, outcomes.length);
+    const { entries: receipts } = isBehind ? overdue : upToRows(dueAt(throughMs), receiptRows, rowsMax);
+    if (!isBehind) this.#outcomeEntries = entriesFor(this.#outcomeEntries, read.outcomes.length, outcomes.length);
     this.#receiptEntries = entriesFor(this.#receiptEntries, read.receipts.length, receipts.length);
     if (outcomes.length === 0 && receipts.length === 0) return undefined;
     this.#next = {
@@ -78,20 +80,18 @@ function entriesFor(asked: number, came: number, used: number): number {
   return came === asked && used * 2 < came ? Math.max(entriesMin, Math.floor(asked / 2)) : asked;
 }
 
-/** The first entries, at least one, that surely hold no more than `rowsMax` rows. */
+const nothing = { entries: [], rows: 0 } as const;
+
+/** The first entries, at least one, up to the one with which there are `rowsMax` rows, and how many they hold. */
 function upToRows<Entry extends { readonly packed: Buffer }>(
   entries: readonly Entry[],
-  recordBytesMin: number,
+  rowsOf: (packed: Buffer) => number,
   rowsMax: number,
-): readonly Entry[] {
+): { readonly entries: readonly Entry[]; readonly rows: number } {
   let rows = 0;
   let taken = 0;
-  for (const entry of entries) {
-    rows += entry.packed.length / recordBytesMin;
-    if (rows > rowsMax && taken > 0) break;
-    taken += 1;
-  }
-  return taken === entries.length ? entries : entries.slice(0, taken);
+  while (taken < entries.length && rows < rowsMax) rows += rowsOf((entries[taken++] as Entry).packed);
+  return { entries: entries.slice(0, taken), rows };
 }
 
 /** Redis's milliseconds in an entry id. */

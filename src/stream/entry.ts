@@ -200,6 +200,27 @@ export function readOutcomes(packed: Buffer, visit: OutcomeVisitor): void {
   }
 }
 
+/**
+ * Recipients × segments that the records of an outcome entry speak of; 0 from a record on that is cut off, which
+ * `readOutcomes` refuses.
+ */
+export function outcomeRows(packed: Buffer): number {
+  let rows = 0;
+  for (let at = 0; at + outcomeFixedBytes <= packed.length; at += outcomeFixedBytes + (packed[at + 11] as number))
+    rows += packed.readUInt16BE(at + 2);
+  return rows;
+}
+
+/** Records of a receipts entry. */
+export function receiptRows(packed: Buffer): number {
+  let rows = 0;
+  for (let at = 0; at < packed.length; rows++) {
+    const idEnd = at + 6 + (packed[at + 5] ?? 0);
+    at = idEnd + 1 + (packed[idEnd] ?? 0);
+  }
+  return rows;
+}
+
 // ── receipts ────────────────────────────────────────────────────────────────────────────────────
 
 const receiptStates = Object.fromEntries(

@@ -15,6 +15,7 @@ import {
   batchHeader,
   entryVersion,
   OutcomeWriter,
+  outcomeRows,
   packInbound,
   packReceipts,
   readBatch,
@@ -22,6 +23,7 @@ import {
   readOutcomes,
   readReceiptEntry,
   readReceipts,
+  receiptRows,
   receiptStateOf,
 } from '../../src/stream/entry.ts';
 
@@ -238,5 +240,23 @@ test('any bytes - are read within their bounds or are unreadable', () => {
       }
     }),
     { numRuns: 300 },
+  );
+});
+
+test('entries - rows are counted as they are read', () => {
+  const records = fc.array(fc.tuple(fc.nat(400), fc.integer({ min: 1, max: 500 }), fc.string({ maxLength: 40 })));
+  fc.assert(
+    fc.property(records, (rows) => {
+      const writer = new OutcomeWriter(16);
+      for (const [index, count, id] of rows) writer.add(index, count, 0, 1, 'accepted', 0, id);
+      const receipts = rows.map(([, , id]) => ({
+        messageId: id,
+        state: 'delivered' as const,
+        error: id,
+        doneAtSeconds: 1,
+      }));
+      expect(outcomeRows(writer.take())).toBe(rows.reduce((sum, [, count]) => sum + count, 0));
+      expect(receiptRows(packReceipts(receipts))).toBe(rows.length);
+    }),
   );
 });
