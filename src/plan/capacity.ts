@@ -5,11 +5,13 @@ export type CarrierCapacity = {
   readonly name: string;
   /** Segments a second that the contract allows, over all binds. */
   readonly ratePerSecond: number;
+  /** Slots that share the rate; 1 when absent. */
+  readonly binds?: number;
 };
 
 /** Bounds of a batch. */
 export type BatchLimits = {
-  /** Longest time in which the carrier sends a batch. */
+  /** Longest time in which one slot sends a batch. */
   readonly batchSecondsMax: number;
   readonly batchRecipientsMax: number;
 };
@@ -18,11 +20,11 @@ export type BatchLimits = {
 export const batchRecipientsMin = 25;
 
 /**
- * Most recipients in a batch: what the carrier sends in `batchSecondsMax`, so that an alert waits for at most
- * one of them; at least 25 (or the maximum if that is less), at most `batchRecipientsMax`.
+ * Most recipients in a batch: what one slot sends in `batchSecondsMax`, so that a worker with few slots does
+ * not hold what others could send; at least 25 (or the maximum if that is less), at most `batchRecipientsMax`.
  */
 export function batchRecipients(carrier: CarrierCapacity, limits: BatchLimits): number {
-  const sent = Math.floor(carrier.ratePerSecond * limits.batchSecondsMax);
+  const sent = Math.floor((carrier.ratePerSecond / (carrier.binds ?? 1)) * limits.batchSecondsMax);
   return Math.min(Math.max(sent, batchRecipientsMin), limits.batchRecipientsMax);
 }
 

@@ -50,7 +50,7 @@ export type FeederHandlers = {
 /** What a whole batch may end in without a frame of it being looked at. */
 export type ClosedOutcome = 'rejected' | 'cancelled' | 'expired' | 'unknown';
 
-/** Batches that one look takes. */
+/** Batches that one look takes at most. */
 export const takeCount = 4;
 /** How often a quiet feeder looks by itself, in case a signal was lost. */
 const lookMs = 1_000;
@@ -72,6 +72,8 @@ export class Feeder {
   readonly #handlers: FeederHandlers;
   readonly #preparing = new Set<string>();
   #recipientsEncoding = 0;
+  /** Recipients of the batch that came last. */
+  #batchRecipients = 500;
   #taking: Promise<void> | undefined;
   #claiming: Promise<void> | undefined;
   #isAsked = false;
@@ -155,6 +157,13 @@ export class Feeder {
     return segments >= this.#segmentsAhead || batches >= this.#options.batchesAheadMax;
   }
 
+  /** As many batches of the usual size as are wanted: what one worker holds beyond that, another may lack. */
+  #takeCount(free: readonly Lane[]): number {
+    const held = Math.min(...free.map((lane) => this.#stock.unwritten(lane))) + this.#recipientsEncoding;
+    const batches = Math.ceil((this.#segmentsAhead - held) / this.#batchRecipients);
+    return Math.max(1, Math.min(takeCount, batches));
+  }
+
   async #take(): Promise<void> {
     try {
       while (this.#isAsked && !this.#isStopping && this.#parts.binds.boundCount > 0) {
@@ -163,7 +172,7 @@ export class Feeder {
         this.#isPassedBy = free.length < lanes.length;
         if (free.length === 0) break;
         const moment = this.#signals.moment;
-        const taken = await this.#parts.consumer.take(free, takeCount);
+        const taken = await this.#parts.consumer.take(free, this.#takeCount(free));
         if (taken.length > 0) this.#isAsked = true;
         for (const batch of taken) void this.#admit(batch, moment);
       }
@@ -198,6 +207,7 @@ export class Feeder {
 
   async #prepare(taken: TakenBatch, batch: Batch, moment: number): Promise<void> {
     this.#recipientsEncoding += batch.recipients;
+    this.#batchRecipients = Math.max(1, batch.recipients);
     try {
       const content = await this.#content(batch);
       const ledger = await this.#ledgerOf(taken, batch, content);

@@ -3,7 +3,7 @@
  * short while. Runs on the worker's main thread. It must never drop an outcome: while Redis is away it waits.
  */
 import type { Clock } from '../clock.ts';
-import type { Batch } from '../handoff.ts';
+import type { Batch, Lane } from '../handoff.ts';
 import type { Consumer, Hold } from '../stream/consumer.ts';
 import type { Log } from '../telemetry.ts';
 import type { BatchLedger } from './ledger.ts';
@@ -15,7 +15,12 @@ export type RecordingHandlers = {
   over(held: Held): void;
   /** It belongs to another worker now. */
   lost(held: Held): void;
+  /** Outcomes of it are in Redis. */
+  recorded(held: Held): void;
 };
+
+/** Longest time that an alert's outcome waits for others: until it is in Redis, a crash would double the segment. */
+const alertFlushMs = 5;
 
 /** Pause before Redis is asked again after an error that it answered with. */
 const redisRetryMs = 250;
@@ -27,8 +32,8 @@ export class Recording {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #handlers: RecordingHandlers;
-  readonly #dirty = new Set<Held>();
-  #isFlushDue = false;
+  readonly #dirty: Readonly<Record<Lane, Set<Held>>> = { alert: new Set(), information: new Set() };
+  readonly #isFlushDue: Record<Lane, boolean> = { alert: false, information: false };
 
   /** `flushMs`: longest time that an outcome waits for others. */
   constructor(consumer: Consumer, flushMs: number, clock: Clock, log: Log, handlers: RecordingHandlers) {
@@ -41,18 +46,23 @@ export class Recording {
 
   /** A batch has new outcomes, or nothing of it is in flight any more. */
   touched(held: Held): void {
+    const lane = held.content.nature;
     if (isOver(held)) {
-      this.#dirty.delete(held);
+      this.#dirty[lane].delete(held);
       if (held.flushing === undefined) this.#begin(held);
       return;
     }
-    this.#dirty.add(held);
-    if (this.#isFlushDue) return;
-    this.#isFlushDue = true;
-    this.#clock.after(this.#flushMs, () => {
-      this.#isFlushDue = false;
-      for (const dirty of this.#dirty) if (dirty.flushing === undefined) this.#begin(dirty);
-      this.#dirty.clear();
+    this.#dirty[lane].add(held);
+    if (!this.#isFlushDue[lane]) this.#flushSoon(lane);
+  }
+
+  #flushSoon(lane: Lane): void {
+    this.#isFlushDue[lane] = true;
+    const waitMs = lane === 'alert' ? Math.min(alertFlushMs, this.#flushMs) : this.#flushMs;
+    this.#clock.after(waitMs, () => {
+      this.#isFlushDue[lane] = false;
+      for (const dirty of this.#dirty[lane]) if (dirty.flushing === undefined) this.#begin(dirty);
+      this.#dirty[lane].clear();
     });
   }
 
@@ -61,7 +71,7 @@ export class Recording {
    * of it after this.
    */
   async last(held: Held): Promise<boolean> {
-    this.#dirty.delete(held);
+    this.#dirty[held.content.nature].delete(held);
     held.flushes++;
     const recorded = this.record(held, held.ledger, held.flushes, false);
     held.flushing = recorded.then(() => undefined);
@@ -108,7 +118,10 @@ export class Recording {
     const isDone = ledger.done;
     if (ledger.unrecorded === 0 && !isDone) return false;
     held.flushes++;
+    held.recording = ledger.unrecorded;
     const isOurs = await this.record(held, ledger, held.flushes, isDone);
+    held.recording = 0;
+    this.#handlers.recorded(held);
     if (!isOurs && !isDone && !held.isLost) this.#handlers.lost(held);
     return isDone;
   }

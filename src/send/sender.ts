@@ -9,7 +9,7 @@
 import type { Bind } from '../carrier/bind.ts';
 import type { Room, RunSource } from '../carrier/pool.ts';
 import type { Run } from '../carrier/link.ts';
-import type { CampaignState, Id, OutcomeKind } from '../handoff.ts';
+import { type CampaignState, type Id, type Lane, lanes, type OutcomeKind } from '../handoff.ts';
 import type { HoldState } from '../stream/consumer.ts';
 import { statusOf } from '../smpp/command-status.ts';
 import { canonicalId, type MessageIdSpelling } from '../smpp/message-id.ts';
@@ -77,6 +77,8 @@ export class Sender implements RunSource {
     this.#recording = new Recording(consumer, options.outcomeFlushMs, clock, log, {
       over: (held) => this.#letGo(held),
       lost: (held) => this.#lose(held),
+      // It may have been what no further alert could be written for.
+      recorded: (held) => held.content.nature === 'alert' && parts.binds.pump(),
     });
     this.#trustedUntilMs = clock.monotonicMs() + options.batchLeaseMs * trust;
     this.#feeder = new Feeder(parts, options, this.#stock, this.#signals, {
@@ -159,12 +161,17 @@ export class Sender implements RunSource {
   /** The most urgent run that fits; see `RunSource`. */
   next(room: Room): Run | undefined {
     if (this.#isStopping || this.#parts.clock.monotonicMs() >= this.#trustedUntilMs) return undefined;
-    const chosen = this.#stock.next(room, this.#parts.clock.nowMs());
+    // A crash doubles what was written of alerts and is not recorded: never more than the windows hold.
+    const alert = Math.min(room.alert, this.#parts.binds.windowTotal - this.#stock.alertsOpen);
+    const chosen = this.#stock.next({ ...room, alert }, this.#parts.clock.nowMs());
     for (const held of this.#stock.expired.splice(0)) this.#applyState(held, held.state);
-    if (chosen === undefined) return undefined;
+    if (chosen === undefined) {
+      for (const lane of lanes) this.#reserveAhead(lane);
+      return undefined;
+    }
     const { held, run } = chosen;
     this.#counts.written += run.to - run.from;
-    if (held.ledger.sendable < this.#sliceSegments) this.#reserve(held);
+    if (held.ledger.sendable < this.#sliceSegments) this.#reserveAhead(held.content.nature);
     if (this.#feeder.wantsMore(held.content.nature)) this.wake();
     return run;
   }
@@ -253,12 +260,28 @@ export class Sender implements RunSource {
     for (const frame of held.ledger.unanswered()) this.#decide(held, frame, 'unanswered', 0, '');
     this.#applyState(held, held.state);
     if (this.#isStopping) return await this.#finishOne(held);
-    this.#reserve(held);
+    this.#reserveAhead(held.content.nature);
     this.#recording.touched(held);
     this.#parts.binds.pump();
   }
 
   // ── reservations ──────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Reserves what will be written next, so that no bind waits for Redis, and no more: when this worker dies, nobody
+   * can tell what was reserved and never written from what was written.
+   */
+  #reserveAhead(lane: Lane): void {
+    const ahead = 2 * this.#sliceSegments;
+    let missing = Math.max(ahead, this.#parts.binds.windowTotal);
+    if (this.#parts.binds.boundCount === 0) return;
+    for (const held of this.#stock.writable(lane)) {
+      const { ledger } = held;
+      if (ledger.sendable < this.#sliceSegments) this.#reserve(held);
+      missing -= held.isReserving ? Math.min(ahead, ledger.frameCount - ledger.next) : ledger.sendable;
+      if (missing <= 0) return;
+    }
+  }
 
   #reserve(held: Held): void {
     const { ledger } = held;
@@ -278,7 +301,7 @@ export class Sender implements RunSource {
       this.#parts.log.warn('sender.reserve-failed', {}, error);
       this.#parts.clock.after(redisRetryMs, () => {
         held.isReserving = false;
-        if (this.#stock.has(held)) this.#reserve(held);
+        this.#parts.binds.pump();
       });
       return;
     }

@@ -26,6 +26,8 @@ export type Held = Hold & {
   flushes: number;
   /** The flush that is on its way; resolves when its outcomes are in Redis. */
   flushing: Promise<void> | undefined;
+  /** Outcomes of that flush. */
+  recording: number;
   isReserving: boolean;
   /** It is being given back: its books must not change any more. */
   isLeaving: boolean;
@@ -68,6 +70,7 @@ export class Stock {
       inFlight: 0,
       flushes: 0,
       flushing: undefined,
+      recording: 0,
       isReserving: false,
       isLeaving: false,
       isLost: false,
@@ -121,6 +124,20 @@ export class Stock {
   /** Batches of a lane that have something to write and may. */
   writableCount(lane: Lane): number {
     return this.#writable[lane].filter((held) => held.state === 'active').length;
+  }
+
+  /** Batches of a lane that have something to write and may, in the order in which they will be written. */
+  *writable(lane: Lane): Generator<Held> {
+    for (const held of this.#writable[lane]) if (isWritable(held)) yield held;
+  }
+
+  /** Segments of alerts that were written and whose outcomes are not surely in Redis: what a crash would double. */
+  get alertsOpen(): number {
+    let open = 0;
+    for (const held of this.#held) {
+      if (held?.content.nature === 'alert') open += held.inFlight + held.ledger.unrecorded + held.recording;
+    }
+    return open;
   }
 
   /** Puts a batch back among those with something to write. */

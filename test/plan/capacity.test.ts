@@ -4,12 +4,13 @@ import { batchRecipients, expectedSeconds } from '../../src/plan/capacity.ts';
 
 const limits = { batchSecondsMax: 1, batchRecipientsMax: 500 };
 
-test('capacity - a batch is what the carrier sends in its time, within bounds', () => {
+test('capacity - a batch is what a slot sends in its time, within bounds', () => {
   const sizeAt = (ratePerSecond: number) => batchRecipients({ name: 'north', ratePerSecond }, limits);
   expect([0.1, 24, 26, 100, 499.9, 500, 1e7].map(sizeAt)).toEqual([25, 25, 26, 100, 499, 500, 500]);
   expect(batchRecipients({ name: 'north', ratePerSecond: 1000 }, { batchSecondsMax: 1, batchRecipientsMax: 10 })).toBe(
     10,
   );
+  expect(batchRecipients({ name: 'north', ratePerSecond: 1000, binds: 4 }, limits)).toBe(250);
 });
 
 test('capacity - the slowest carrier decides how long a campaign takes', () => {
