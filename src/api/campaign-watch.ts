@@ -104,6 +104,8 @@ class CampaignWatch {
 
 /** True when the counts of `next` are older than those of `now`: they only move forward. */
 function isBehind(next: CampaignProgress, now: CampaignProgress): boolean {
-  if (next.planned < now.planned || next.submitted < now.submitted) return true;
+  // Carriers are recorded side by side, so one may be behind where another is ahead; none of these ever falls.
+  const rising = ['planned', 'submitted', 'delivered', 'expired', 'cancelled'] as const;
+  if (rising.some((name) => next[name] < now[name])) return true;
   return next.planned === now.planned && next.pending > now.pending;
 }
