@@ -14,6 +14,7 @@ const counts = (of: (column: string) => string) => `${of('submitted')} as submit
 
 const selectProgress: Statement = {
   name: 'campaign_progress_read',
+  plannedOnce: true,
   text: `select c.id as campaign, c.status, c.recipients as planned, p.* from campaigns c, lateral (
       select ${counts((column) => `coalesce(sum(${column}), 0)::int`)}
       from campaign_progress where campaign_id = c.id) p

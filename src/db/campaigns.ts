@@ -35,6 +35,7 @@ const columns = `c.id, c.name, c.nature, c.status, c.sender, c.audience, c.conte
 
 const insertCampaign: Statement = {
   name: 'campaign_insert',
+  plannedOnce: true,
   text: `with unknown as (
       select i.id from unnest($8::bigint[]) as i (id) where not exists (select from lists l where l.id = i.id)),
     c as (insert into campaigns
@@ -62,6 +63,7 @@ export async function createCampaign(run: Run, draft: CampaignDraft): Promise<Cr
 
 const selectCampaign: Statement = {
   name: 'campaign_read',
+  plannedOnce: true,
   text: `select ${columns} from campaigns c where c.id = $1`,
 };
 
@@ -132,6 +134,7 @@ const served = `p.channel = 'sms' and p.opted_out_at is null
 
 const launchStatement: Statement = {
   name: 'campaign_launch',
+  plannedOnce: true,
   text: `with c as (update campaigns set status = $3, launched_at = now(),
         expires_at = now() + validity_seconds * interval '1 second'
       where id = $1 and status = $2 and case when audience ? 'lists'
@@ -161,6 +164,7 @@ export async function launchCampaignRow(
 /** Nothing waits for its way to the disk: a command that is told twice, because this was lost, is done once. */
 const outboxDelete: Statement = {
   name: 'outbox_delete',
+  plannedOnce: true,
   text: `with hurry as (select set_config('synchronous_commit', 'off', true))
     delete from outbox using hurry where id = $1`,
 };

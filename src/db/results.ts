@@ -41,6 +41,7 @@ type Found = Pick<ResultRow, 'carrier' | 'language' | 'state'>;
 
 const selectSlice: Statement = {
   name: 'results_slice',
+  plannedOnce: true,
   text: `select b.*, s.carrier as "statesCarrier", s.segment, s.states from (
       select number, carrier, language, first_ordinal as "firstOrdinal", recipients from batches
       where campaign_id = $1 and number > $2 and first_ordinal + recipients > $3 order by number limit $4) b
@@ -49,6 +50,7 @@ const selectSlice: Statement = {
 };
 const selectRecipients: Statement = {
   name: 'results_recipients',
+  plannedOnce: true,
   text: `select c.ordinal, c.resident_id as resident, '+' || c.address as address,
       r.external_reference as "externalReference", r.first_name as "firstName", r.last_name as "lastName"
     from recipients c left join residents r on r.id = c.resident_id

@@ -17,7 +17,15 @@ import type { Database, Session } from './client.ts';
 export type Scope = { readonly organisation: Id } | 'platform';
 
 /** A statement; each connection prepares one with a name once. Names are unique in the program. */
-export type Statement = { readonly name?: string; readonly text: string };
+export type Statement = {
+  readonly name?: string;
+  readonly text: string;
+  /**
+   * One plan is right for all parameters, so a connection need not plan it again each time, which for tables of many
+   * partitions takes longer than the statement. Holds for `Scoped.run`, not inside transactions. Needs a name.
+   */
+  readonly plannedOnce?: true;
+};
 
 /** Values of a statement's parameters; arrays become PostgreSQL arrays. */
 export type Values = readonly unknown[];
@@ -36,7 +44,10 @@ export type Scoped = {
   transaction<Result>(work: (run: Run) => Promise<Result>): Promise<Result>;
 };
 
-const scopeStatement = { name: 'tocsin_scope', text: 'select set_config($1, $2, true)' };
+const scopeStatement = {
+  name: 'tocsin_scope',
+  text: "select set_config($1, $2, true), set_config('plan_cache_mode', $3, true)",
+};
 
 /** Connections on which `scopeStatement` is prepared. */
 const prepared = new WeakSet<PoolClient>();
@@ -58,9 +69,9 @@ class ScopedQuery extends Query {
   readonly setting: readonly string[];
   scopeSet = false;
 
-  constructor(setting: readonly string[], statement: Statement, values: Values, done: Done) {
+  constructor(setting: readonly string[], { plannedOnce, ...statement }: Statement, values: Values, done: Done) {
     super({ ...statement, values: [...values] }, done);
-    this.setting = setting;
+    this.setting = [...setting, planMode(plannedOnce)];
   }
 
   prepare(connection: Wire): void {
@@ -77,6 +88,10 @@ class ScopedQuery extends Query {
     if (this.scopeSet) plain.handleCommandComplete.call(this, message, connection);
     this.scopeSet = true;
   }
+}
+
+function planMode(plannedOnce: true | undefined): string {
+  return plannedOnce === true ? 'force_generic_plan' : 'auto';
 }
 
 type Done = (error: Error | undefined | null, result: { rows: unknown[] }) => void;
@@ -130,7 +145,7 @@ function runScoped<Row extends QueryResultRow>(
 
 async function runPlain<Row extends QueryResultRow>(
   client: PoolClient,
-  statement: Statement,
+  { plannedOnce: _, ...statement }: Statement,
   values: Values,
 ): Promise<Row[]> {
   const result = await client.query<Row>({ ...statement, values: [...values] });
@@ -146,7 +161,7 @@ export function scoped(database: Database, scope: Scope): Scoped {
     run: (statement, values = []) =>
       withClient(database.pool, async (client) => {
         if (!prepared.has(client)) {
-          await runPlain(client, scopeStatement, setting);
+          await runPlain(client, scopeStatement, [...setting, planMode(undefined)]);
           prepared.add(client);
         }
         return await runScoped(client, setting, statement, values);
