@@ -19,6 +19,9 @@ export type RecordingHandlers = {
   recorded(held: Held): void;
 };
 
+/** When outcomes of a batch go to Redis: after `flushMs` at the latest, and as soon as there are `flushOutcomes`. */
+export type RecordingLimits = { readonly flushMs: number; readonly flushOutcomes: number };
+
 /** Longest time that an alert's outcome waits for others: until it is in Redis, a crash would double the segment. */
 const alertFlushMs = 5;
 
@@ -28,17 +31,16 @@ const redisRetryMs = 250;
 /** Outcomes of one carrier's batches on their way to Redis. */
 export class Recording {
   readonly #consumer: Consumer;
-  readonly #flushMs: number;
+  readonly #limits: RecordingLimits;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #handlers: RecordingHandlers;
   readonly #dirty: Readonly<Record<Lane, Set<Held>>> = { alert: new Set(), information: new Set() };
   readonly #isFlushDue: Record<Lane, boolean> = { alert: false, information: false };
 
-  /** `flushMs`: longest time that an outcome waits for others. */
-  constructor(consumer: Consumer, flushMs: number, clock: Clock, log: Log, handlers: RecordingHandlers) {
+  constructor(consumer: Consumer, limits: RecordingLimits, clock: Clock, log: Log, handlers: RecordingHandlers) {
     this.#consumer = consumer;
-    this.#flushMs = flushMs;
+    this.#limits = limits;
     this.#clock = clock;
     this.#log = log;
     this.#handlers = handlers;
@@ -52,13 +54,15 @@ export class Recording {
       if (held.flushing === undefined) this.#begin(held);
       return;
     }
+    if (held.ledger.unrecorded >= this.#limits.flushOutcomes && held.flushing === undefined) return this.#begin(held);
     this.#dirty[lane].add(held);
     if (!this.#isFlushDue[lane]) this.#flushSoon(lane);
   }
 
   #flushSoon(lane: Lane): void {
     this.#isFlushDue[lane] = true;
-    const waitMs = lane === 'alert' ? Math.min(alertFlushMs, this.#flushMs) : this.#flushMs;
+    const { flushMs } = this.#limits;
+    const waitMs = lane === 'alert' ? Math.min(alertFlushMs, flushMs) : flushMs;
     this.#clock.after(waitMs, () => {
       this.#isFlushDue[lane] = false;
       for (const dirty of this.#dirty[lane]) if (dirty.flushing === undefined) this.#begin(dirty);

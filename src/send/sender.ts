@@ -74,12 +74,18 @@ export class Sender implements RunSource {
     this.#parts = parts;
     this.#options = options;
     const { consumer, clock, log } = parts;
-    this.#recording = new Recording(consumer, options.outcomeFlushMs, clock, log, {
-      over: (held) => this.#letGo(held),
-      lost: (held) => this.#lose(held),
-      // It may have been what no further alert could be written for.
-      recorded: (held) => held.content.nature === 'alert' && parts.binds.pump(),
-    });
+    this.#recording = new Recording(
+      consumer,
+      { flushMs: options.outcomeFlushMs, flushOutcomes: options.window },
+      clock,
+      log,
+      {
+        over: (held) => this.#letGo(held),
+        lost: (held) => this.#lose(held),
+        // It may have been what no further alert could be written for.
+        recorded: (held) => held.content.nature === 'alert' && parts.binds.pump(),
+      },
+    );
     this.#trustedUntilMs = clock.monotonicMs() + options.batchLeaseMs * trust;
     this.#feeder = new Feeder(parts, options, this.#stock, this.#signals, {
       admitted: (held) => void this.#admitted(held),
@@ -273,7 +279,7 @@ export class Sender implements RunSource {
    */
   #reserveAhead(lane: Lane): void {
     const ahead = 2 * this.#sliceSegments;
-    let missing = Math.max(ahead, this.#parts.binds.windowTotal);
+    let missing = Math.max(ahead, this.#parts.binds.windowTotal >> 1);
     if (this.#parts.binds.boundCount === 0) return;
     for (const held of this.#stock.writable(lane)) {
       const { ledger } = held;
