@@ -21,6 +21,9 @@ export class SlotLeases {
   readonly #slots: number;
   readonly #renew: Script;
   readonly #release: Script;
+  /** Highest token that was ever seen, and the slots as they were last held: what Redis may have lost. */
+  #seen = '0';
+  #held = new Map<number, string>();
 
   /** `slots`: binds that the carrier's contract allows. */
   constructor(redis: Redis, carrier: string, worker: string, leaseMs: number, slots: number) {
@@ -34,13 +37,18 @@ export class SlotLeases {
 
   /** Renews what this worker holds and takes free slots up to its share; `leaving`: takes none. */
   async renew(leaving: boolean): Promise<SlotsHeld> {
-    const reply = await this.#renew(this.#prefix, this.#worker, this.#leaseMs, this.#slots, leaving ? 1 : 0);
-    const [held, excess] = reply as [[number, Buffer][], number[]];
-    return { held: held.map(([number, token]) => ({ number, token: token.toString() })), excess };
+    const claims = [...this.#held].flat();
+    const args = [this.#worker, this.#leaseMs, this.#slots, leaving ? 1 : 0, this.#seen, ...claims];
+    const [held, excess, seen] = (await this.#renew(this.#prefix, ...args)) as [[number, Buffer][], number[], Buffer];
+    this.#seen = seen.toString();
+    const slots = held.map(([number, token]): Slot => ({ number, token: token.toString() }));
+    this.#held = new Map(slots.map(({ number, token }) => [number, token]));
+    return { held: slots, excess };
   }
 
   /** Gives a slot back, once its bind is closed. */
-  async release(slot: Slot): Promise<void> {
-    await this.#release(this.#prefix, this.#worker, slot.number, slot.token);
+  async release({ number, token }: Slot): Promise<void> {
+    if (this.#held.get(number) === token) this.#held.delete(number);
+    await this.#release(this.#prefix, this.#worker, number, token);
   }
 }

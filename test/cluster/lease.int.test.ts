@@ -179,3 +179,41 @@ test('slots - more workers than slots: some hold none, and none is left over', a
   for (const worker of workers) held += (await worker.renew(false)).held.length;
   expect(held).toBe(2);
 });
+
+test('slots - Redis that lost its data gives nobody a slot that somebody may still hold', async () => {
+  const carrier = `c${randomBytes(6).toString('hex')}`;
+  const leasesOf = (worker: string) => new SlotLeases(redis, carrier, worker, 60_000, 4);
+  const [a, b] = [leasesOf('a'), leasesOf('b')];
+  const { held } = await a.renew(false);
+  await a.release(held[2] as never);
+  await a.release(held[3] as never);
+  const ofB = (await b.renew(false)).held;
+  const kept = (await a.renew(false)).held;
+  expect([kept.length, ofB.length]).toEqual([2, 2]);
+  await redis.del(...(await redis.keys(`{${carrier}}*`)));
+  // Whoever asks first knows that there were others, and one who is new learns it from them.
+  expect((await b.renew(false)).held).toEqual(ofB);
+  expect((await leasesOf('c').renew(false)).held).toEqual([]);
+  expect((await a.renew(false)).held).toEqual(kept);
+  expect((await b.renew(false)).held).toEqual(ofB);
+});
+
+test('slots - Redis that fell back by a moment does not undo a later lease', async () => {
+  const carrier = `c${randomBytes(6).toString('hex')}`;
+  const [early, late] = ['early', 'late'].map((name) => new SlotLeases(redis, carrier, name, 60_000, 1)) as [
+    SlotLeases,
+    SlotLeases,
+  ];
+  const keys = [`{${carrier}}:slots`, `{${carrier}}:tokens`] as const;
+  const [first] = (await early.renew(false)).held;
+  const before = { slots: await redis.hgetall(keys[0]), tokens: (await redis.get(keys[1])) ?? '0' };
+  await early.release(first as never);
+  await early.renew(true);
+  const later = (await late.renew(false)).held;
+  expect(later).toHaveLength(1);
+  expect((await early.renew(false)).held).toEqual([]);
+  await redis.hset(keys[0], before.slots);
+  await redis.set(keys[1], before.tokens);
+  expect((await early.renew(false)).held).toEqual([]);
+  expect((await late.renew(false)).held).toEqual(later);
+});
