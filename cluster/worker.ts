@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { systemClock } from '../src/clock.ts';
 import { connectRedis } from '../src/stream/redis.ts';
+import { startRedisClock } from '../src/stream/redis-clock.ts';
 import { createLines } from './lines.ts';
 import { required, requiredCarriers } from './required.ts';
 import { type Context, type Parts, runProcess } from './run.ts';
@@ -21,7 +22,9 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
   const threads = startThreads({ threads: settings.encodeThreads, inPlaceBelow: settings.encodeInPlaceBelow });
   const redis = await connectRedis(redisUrl, 'command', log, worker);
   const subscribing = await connectRedis(redisUrl, 'subscribing', log, worker);
-  const parts = { worker, settings, redis, subscribing, encode: threads.encode, clock: systemClock, log };
+  // By a clock of its own that is an hour ahead, it would let everything expire.
+  const clock = await startRedisClock(redis, systemClock, log);
+  const parts = { worker, settings, redis, subscribing, encode: threads.encode, clock, log };
   const lines = carriers.map((carrier) => createLines(carrier, parts));
   countWorker(metrics, lines);
   return {
@@ -34,6 +37,7 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
         async stop(deadlineMs) {
           await Promise.all(lines.map((line) => line.stop(deadlineMs)));
           await threads.close();
+          clock.stop();
           subscribing.disconnect();
           await redis.quit();
         },
