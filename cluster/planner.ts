@@ -15,8 +15,6 @@ import { type Context, type Parts, runProcess } from './run.ts';
 
 /** Pause between looks for what commands did not tell. */
 const sweepMs = 500;
-/** A campaign of a planner that does not renew for this long is taken over. */
-const campaignLeaseMs = 15_000;
 
 await runProcess('planner', build);
 
@@ -44,7 +42,7 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
       batchRecipientsMax: settings.batchRecipientsMax,
       batchSecondsMax: settings.batchSecondsMax,
       campaignsAtOnceMax: settings.campaignsAtOnceMax,
-      leaseMs: campaignLeaseMs,
+      leaseMs: settings.plannerLeaseMs,
       sweepMs,
       receiptWaitMs: settings.receiptWaitSeconds * 1000,
     },

@@ -49,6 +49,9 @@ export const settingsSchema = z.object({
     .max(60)
     .default(1)
     .describe('Longest time in which one slot sends a batch; slow carriers get smaller batches.'),
+  plannerLeaseMs: count(1000, 600_000)
+    .default(10_000)
+    .describe('A campaign of a planner that does not renew for this long is taken over.'),
   waitingBytesMax: count(1024 * 1024, 2 ** 46)
     .default(256 * 1024 * 1024)
     .describe('Packed recipients that may wait in Redis per carrier; above it information stays in PostgreSQL.'),

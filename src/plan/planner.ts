@@ -59,6 +59,8 @@ export type PlannerOptions = {
 
 /** Campaigns in hand for each one that may use PostgreSQL: most only wait for room in Redis. */
 const waitingPerTurn = 16;
+/** A campaign that failed is let alone for this long: its cause may be PostgreSQL or Redis, which come back. */
+const pauseAfterFailureMs = 1000;
 const outboxAgeMs = 1000;
 const sweepRowsMax = 200;
 const partitionsEveryMs = 3_600_000;
@@ -72,6 +74,8 @@ export class Planner implements Service {
     Id,
     { readonly nature: Nature; readonly abort: AbortController; readonly done: Promise<void> }
   >();
+  /** Campaigns that failed, and when they are to be given back (monotonic). */
+  readonly #failed = new Map<Id, number>();
   readonly #loops: Readonly<Record<'obey' | 'claim' | 'renew' | 'sweep' | 'partitions', Loop>>;
   #isStopping = false;
 
@@ -131,6 +135,7 @@ export class Planner implements Service {
 
   async #claim(): Promise<void> {
     const { database, planner, limits } = this.#options;
+    await this.#giveBackFailed();
     for (const nature of lanes) {
       const inHand = [...this.#jobs.values()].filter((job) => job.nature === nature).length;
       const limit = limits.campaignsAtOnceMax * waitingPerTurn - inHand;
@@ -144,17 +149,29 @@ export class Planner implements Service {
     const abort = new AbortController();
     if (this.#isStopping) abort.abort();
     const done = this.#run(campaign, abort.signal).finally(() => this.#jobs.delete(campaign.id));
+    this.#failed.delete(campaign.id);
     this.#jobs.set(campaign.id, { nature: campaign.nature, abort, done });
   }
 
   async #run(campaign: PlannedCampaign, signal: AbortSignal): Promise<void> {
-    const { database, planner, log } = this.#options;
+    const { database, planner, log, clock } = this.#options;
     try {
       const done = signal.aborted ? false : await launch(this.#parts, campaign, signal);
       await releaseCampaign(database.pool, planner, campaign.id, done);
     } catch (error) {
-      // It stays this planner's until its lease ends, and is then taken up again where it stopped.
+      // It is given back after a while, or its lease ends, and is then taken up again where it stopped.
       log.warn('campaign.stopped', { campaign: campaign.id }, error);
+      this.#failed.set(campaign.id, clock.monotonicMs() + pauseAfterFailureMs);
+    }
+  }
+
+  async #giveBackFailed(): Promise<void> {
+    const { database, planner, clock } = this.#options;
+    const nowMs = clock.monotonicMs();
+    for (const [id, dueMs] of this.#failed) {
+      if (dueMs > nowMs) continue;
+      await releaseCampaign(database.pool, planner, id, false);
+      this.#failed.delete(id);
     }
   }
 
