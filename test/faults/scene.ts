@@ -43,6 +43,7 @@ const usualSettings: Readonly<Record<string, string | number>> = {
   batchLeaseMs: 2_500,
   slotLeaseMs: 2_000,
   recorderLeaseMs: 2_000,
+  plannerLeaseMs: 2_000,
   retryDelayMs: 200,
   // Longer than any receipt takes here; a campaign that ends with it lacks a receipt, and the judge says so.
   receiptWaitSeconds: 15,

@@ -10,6 +10,7 @@ import { readBooks } from './books.ts';
 import { judge, type Verdict } from './judge.ts';
 import { addList, contents, segmentsOf } from './population.ts';
 import type { Scene } from './scene.ts';
+import type { CarrierPlan } from './simulator.ts';
 import { busiestSecond, type LogPart, readSightings } from './sightings.ts';
 
 /** How many recipients the campaigns of a case have. */
@@ -34,6 +35,9 @@ export type Outcome = {
 const lookMs = 10;
 /** Nothing moves for so long: the case fails. Longer than any lease, far longer than any recovery should take. */
 const stallMs = 45_000;
+/** Defaults of config/schema.ts, by which a scene's workers reserve and record. */
+const reservationSegments = 25;
+const outcomeFlushMs = 50;
 /** A rate that is kept to within so much counts as kept. */
 const rateTolerance = 1.05;
 
@@ -163,22 +167,33 @@ export class Stage {
   async crash(worker: string): Promise<void> {
     for (const { plan } of this.scene.carriers) {
       const slots = await this.scene.redisClient.hvals(`{${plan.name}}:slots`);
-      const binds = slots.filter((value) => value.startsWith(this.#ownerOf(worker))).length;
-      this.breaks(binds * plan.window);
+      this.breaks(plan, slots.filter((value) => value.startsWith(this.#ownerOf(worker))).length);
     }
   }
 
-  /** So many segments may be open when a connection breaks. */
-  breaks(openSegments: number): void {
-    this.#openSegments += openSegments;
-    // What was reserved and not yet written is told apart by nobody: at most a further window.
-    this.#unknown += 2 * openSegments;
-  }
-
-  /** Every window of a carrier breaks. */
+  /** Every bind of a carrier breaks. */
   breaksCarrier(name: string): void {
     const plan = this.scene.carriers.find((carrier) => carrier.plan.name === name)?.plan;
-    this.breaks((plan?.binds ?? 0) * (plan?.window ?? 0));
+    if (plan !== undefined) this.breaks(plan, plan.binds);
+  }
+
+  /** So many binds of a carrier break, or their worker does. */
+  breaks(plan: CarrierPlan, binds: number): void {
+    const { window, ratePerSecond } = plan;
+    this.leavesUnanswered(binds * window);
+    if (binds === 0) return;
+    // Beside what is open nobody can tell apart: what was reserved and not written yet, and what was answered and is
+    // not recorded yet.
+    const slice = Math.min(window, Math.max(reservationSegments, window >> 2));
+    const reserved = Math.max(2 * slice, (binds * window) / 2) + 2 * slice;
+    const unrecorded = (ratePerSecond / plan.binds) * binds * (outcomeFlushMs / 1000);
+    this.#unknown += Math.ceil(reserved + unrecorded);
+  }
+
+  /** So many segments were written and are never answered. */
+  leavesUnanswered(segments: number): void {
+    this.#openSegments += segments;
+    this.#unknown += segments;
   }
 
   /** So many recipients may end `unknown` beside the windows. */

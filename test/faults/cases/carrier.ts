@@ -64,7 +64,7 @@ export const carrierCases: readonly FaultCase[] = [
       await stage.received(Math.floor(stage.segments * 0.5));
       await carrier?.behave({ silence: 0 });
       const unanswered = (await carrier?.stats())?.unanswered ?? 0;
-      stage.breaks(unanswered);
+      stage.leavesUnanswered(unanswered);
       stage.healed();
     },
   },
