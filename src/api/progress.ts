@@ -1,10 +1,12 @@
 /** Routes that say where a campaign stands: preview, progress as JSON and as events, report. API process. */
+import { createHash } from 'node:crypto';
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { streamSSE } from 'hono/streaming';
 import { previewCampaign } from '../campaign/preview.ts';
-import { audienceSummary } from '../db/audience.ts';
+import { type AudienceReader, audienceSummary } from '../db/audience.ts';
 import { readCampaignProgress, readCarrierProgress, readRefusals } from '../db/campaign-progress.ts';
 import { readCampaign, sampleAudience } from '../db/campaigns.ts';
+import type { Run } from '../db/scope.ts';
 import type { TenantEnv } from './authentication.ts';
 import { campaignView } from './campaign-schemas.ts';
 import { CampaignWatches } from './campaign-watch.ts';
@@ -56,9 +58,19 @@ const reportOne = createRoute({
   responses: { 200: jsonResponse(reportSchema, 'The report, of what is known by now'), ...problemResponses },
 });
 
+/** Audience queries in a scope. Their texts are few, so each is prepared once, under a name made of it. */
+function readerOf(run: Run): AudienceReader {
+  return {
+    async query<Row extends object>(text: string, values: unknown[]) {
+      const name = `audience_${createHash('sha256').update(text).digest('base64url').slice(0, 16)}`;
+      return { rows: await run<Row>({ name, text }, values) };
+    },
+  };
+}
+
 /** Routes of a campaign's preview, progress and report. */
 export function progressRoutes(parts: Parts) {
-  const { authentication, database, limits, log } = parts;
+  const { authentication, limits, log } = parts;
   const middleware = [authentication.tenant];
   const watches = new CampaignWatches({ feed: parts.progress, clock: parts.clock, log, watchMs: limits.watchMs });
   const heartbeat = { clock: parts.clock, heartbeatMs: limits.heartbeatMs };
@@ -71,8 +83,10 @@ export function progressRoutes(parts: Parts) {
     const { audience, contents, defaultLanguage } = campaign;
     const others = Object.keys(contents).filter((language) => language !== defaultLanguage);
     const reach = { organisation, audience, languages: [defaultLanguage, ...others], fields: [], routes: parts.routes };
-    const summary = await database.tenant(organisation, ({ client }) => audienceSummary(client, reach));
-    const sample = await sampleAudience(scoped.run, audience, sampleResidents);
+    const [summary, sample] = await Promise.all([
+      audienceSummary(readerOf(scoped.run), reach),
+      sampleAudience(scoped.run, audience, sampleResidents),
+    ]);
     const preview = previewCampaign(contents, summary.groups, parts.carriers, sample);
     const { recipients, duplicates, unreachable } = summary;
     return c.json(previewSchema.parse({ recipients, duplicates, unreachable, ...preview }), 200);

@@ -3,9 +3,13 @@
  * longest prefix, its language. Runs in planner (freeze) and API (preview), which therefore agree. Only
  * builds and runs SELECTs.
  */
-import type { ClientBase, Pool } from 'pg';
 import type { Id, recipientFields } from '../handoff.ts';
 import type { Audience, Unreachable } from './schema.ts';
+
+/** What runs the queries: a connection, or somebody's scope. */
+export type AudienceReader = {
+  query<Row extends object>(text: string, values: unknown[]): Promise<{ rows: Row[] }>;
+};
 
 /** A field of a recipient that a text may use. */
 export type RecipientField = (typeof recipientFields)[number];
@@ -121,7 +125,7 @@ export type AudienceCounts = {
 };
 
 /** How many of the audience cannot be reached for want of a mobile or of consent, and points that can be. */
-export async function countAudience(client: ClientBase | Pool, reach: Reach): Promise<AudienceCounts> {
+export async function countAudience(client: AudienceReader, reach: Reach): Promise<AudienceCounts> {
   const values: unknown[] = [reach.organisation];
   const onList = (resident: string) => {
     if (!('lists' in reach.audience)) return '';
@@ -166,7 +170,7 @@ export function nameGroups(reach: Reach, rows: readonly GroupRow[]): { groups: A
  * Counts of what a launch now would reach, with the planner's own SQL. Works in a tenant's session as well:
  * row-level security then hides everybody else.
  */
-export async function audienceSummary(client: ClientBase, reach: Reach): Promise<AudienceSummary> {
+export async function audienceSummary(client: AudienceReader, reach: Reach): Promise<AudienceSummary> {
   const reached = reachedSql({ ...reach, fields: [] });
   const { rows } = await client.query<GroupRow>(
     `with ${reached.text} select carrier, language, count(*)::int as recipients from reached
