@@ -10,7 +10,7 @@ import type { Run } from './link.ts';
 
 /** What a bind can take at this moment, in segments. */
 export type Room = {
-  /** What its pace allows; a message that is longer may go all the same, and is paid for afterwards. */
+  /** What its pace allows; a longer message is parted, so that no second ever holds more than the contract allows. */
   readonly paced: number;
   /** Free places in its window. */
   readonly alert: number;

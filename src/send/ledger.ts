@@ -164,19 +164,20 @@ export class BatchLedger {
   }
 
   /**
-   * How many frames from `next` on to write at once: whole messages that `paced` and `room` have place for, or one
-   * message beyond the pace. A message is only parted when it is longer than `roomMost`, the most that `room` can be.
+   * How many frames from `next` on to write at once: whole messages that `paced` and `room` have place for, never more
+   * than `paced`. A message that the pace does not allow whole is parted, and so is one that is longer than
+   * `roomMost`, the most that `room` can be; another one waits for its room.
    */
   runLength(paced: number, room: number, roomMost: number): number {
     const { segment, segments } = this.frames;
     const sendable = Math.min(room, this.sendable);
     if (sendable <= 0) return 0;
-    let end = this.next + Math.min(paced, sendable);
+    const most = Math.min(paced, sendable);
+    let end = this.next + most;
     while (end > this.next && end < this.frameCount && segment[end] !== 0) end--;
     if (end > this.next) return end - this.next;
     const message = (segments[this.next] as number) - (segment[this.next] as number);
-    if (message <= sendable) return message;
-    return message > roomMost ? sendable : 0;
+    return message > sendable && message <= roomMost ? 0 : most;
   }
 
   /** Where to reserve up to, to have `segments` more than `next` at least: a message's end, never less than now. */

@@ -117,11 +117,14 @@ class Model {
     const length = ledger.runLength(paced, room, roomMost);
     if (length === 0) return 0;
     const to = from + length;
-    expect(length).toBeLessThanOrEqual(room);
+    expect(length).toBeLessThanOrEqual(Math.min(paced, room));
     expect(to).toBeLessThanOrEqual(ledger.reserved);
     const isParted = to < ledger.frameCount && frames.segment[to] !== 0;
-    if (isParted) expect(frames.segments[from]).toBeGreaterThan(roomMost);
-    if (length > paced) expect(frames.recipient[from]).toBe(frames.recipient[to - 1]);
+    if (isParted) {
+      expect(frames.recipient[from]).toBe(frames.recipient[to - 1]);
+      const rest = (frames.segments[from] as number) - (frames.segment[from] as number);
+      expect(rest).toBeGreaterThan(Math.min(paced, roomMost));
+    }
     ledger.next = to;
     for (let frame = from; frame < to; frame++) this.write(frame);
     return length;
@@ -314,11 +317,16 @@ test('ledger - what is closed at once shares one record for each run of those th
   ]);
 });
 
-test('ledger - a message longer than all the room there can be is parted, a shorter one waits for its room', () => {
+test('ledger - a message longer than the pace or all the room is parted, a shorter one waits for its room', () => {
   const ledger = new BatchLedger(batchOf([8, 1]), framesOf([8, 1]));
   ledger.reserved = ledger.reservationEnd(1);
   expect(ledger.reserved).toBe(8);
+  expect(ledger.runLength(9, 7, 8)).toBe(0);
+  expect(ledger.runLength(9, 8, 8)).toBe(8);
+  expect(ledger.runLength(9, 7, 7)).toBe(7);
   expect(ledger.runLength(1, 7, 8)).toBe(0);
-  expect(ledger.runLength(1, 8, 8)).toBe(8);
-  expect(ledger.runLength(1, 7, 7)).toBe(7);
+  expect(ledger.runLength(1, 8, 8)).toBe(1);
+  ledger.next = 3;
+  expect(ledger.runLength(2, 8, 8)).toBe(2);
+  expect(ledger.runLength(9, 8, 8)).toBe(5);
 });
