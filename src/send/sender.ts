@@ -9,13 +9,13 @@
 import type { Bind } from '../carrier/bind.ts';
 import type { Room, RunSource } from '../carrier/pool.ts';
 import type { Run } from '../carrier/link.ts';
-import { type CampaignState, type Id, type Lane, lanes, type OutcomeKind } from '../handoff.ts';
-import type { HoldState } from '../stream/consumer.ts';
+import { type CampaignState, type Id, lanes, type OutcomeKind } from '../handoff.ts';
 import { statusOf } from '../smpp/command-status.ts';
 import { canonicalId, type MessageIdSpelling } from '../smpp/message-id.ts';
 import { type Demand, Feeder, type FeederOptions, type FeederParts } from './feeder.ts';
 import { decide, type Happening, type RetryLimits } from './retry.ts';
 import { Recording } from './recording.ts';
+import { Reservation } from './reservation.ts';
 import { Signals } from './signals.ts';
 import { type Held, Stock } from './stock.ts';
 
@@ -36,8 +36,6 @@ export type SenderCounts = { readonly [kind in OutcomeKind | 'written' | 'thrott
 /** What a sender is made of. */
 export type SenderParts = FeederParts & { readonly binds: Demand & { pump(): void } };
 
-/** Pause before Redis is asked again after an error that it answered with. */
-const redisRetryMs = 250;
 /** Part of a batch's lease that its holder believes in, by its own clock from before it asked. */
 const trust = 0.8;
 
@@ -49,6 +47,7 @@ export class Sender implements RunSource {
   readonly #stock = new Stock();
   readonly #signals = new Signals();
   readonly #recording: Recording;
+  readonly #reservation: Reservation;
   readonly #counts = {
     accepted: 0,
     rejected: 0,
@@ -98,6 +97,11 @@ export class Sender implements RunSource {
       idle: () => this.#checkEmpty(),
     });
     this.#sliceSegments = Math.min(options.window, Math.max(options.reservationSegments, options.window >> 2));
+    this.#reservation = new Reservation(
+      { consumer, clock, log, binds: parts.binds, stock: this.#stock, signals: this.#signals },
+      this.#sliceSegments,
+      { reserved: (held, state) => this.#applyState(held, state), lost: (held) => this.#lose(held) },
+    );
   }
 
   /** Totals since the start. */
@@ -172,12 +176,12 @@ export class Sender implements RunSource {
     const chosen = this.#stock.next({ ...room, alert }, this.#parts.clock.nowMs());
     for (const held of this.#stock.expired.splice(0)) this.#applyState(held, held.state);
     if (chosen === undefined) {
-      for (const lane of lanes) this.#reserveAhead(lane);
+      for (const lane of lanes) this.#reservation.ahead(lane);
       return undefined;
     }
     const { held, run } = chosen;
     this.#counts.written += run.to - run.from;
-    if (held.ledger.sendable < this.#sliceSegments) this.#reserveAhead(held.content.nature);
+    if (held.ledger.sendable < this.#sliceSegments) this.#reservation.ahead(held.content.nature);
     if (this.#feeder.wantsMore(held.content.nature)) this.wake();
     return run;
   }
@@ -266,55 +270,8 @@ export class Sender implements RunSource {
     for (const frame of held.ledger.unanswered()) this.#decide(held, frame, 'unanswered', 0, '');
     this.#applyState(held, held.state);
     if (this.#isStopping) return await this.#finishOne(held);
-    this.#reserveAhead(held.content.nature);
+    this.#reservation.ahead(held.content.nature);
     this.#recording.touched(held);
-    this.#parts.binds.pump();
-  }
-
-  // ── reservations ──────────────────────────────────────────────────────────────────────────────
-
-  /**
-   * Reserves what will be written next, so that no bind waits for Redis, and no more: when this worker dies, nobody
-   * can tell what was reserved and never written from what was written.
-   */
-  #reserveAhead(lane: Lane): void {
-    const ahead = 2 * this.#sliceSegments;
-    let missing = Math.max(ahead, this.#parts.binds.windowTotal >> 1);
-    if (this.#parts.binds.boundCount === 0) return;
-    for (const held of this.#stock.writable(lane)) {
-      const { ledger } = held;
-      if (ledger.sendable < this.#sliceSegments) this.#reserve(held);
-      missing -= held.isReserving ? Math.min(ahead, ledger.frameCount - ledger.next) : ledger.sendable;
-      if (missing <= 0) return;
-    }
-  }
-
-  #reserve(held: Held): void {
-    const { ledger } = held;
-    if (held.isReserving || held.isLost || held.isLeaving || ledger.reserved >= ledger.frameCount) return;
-    held.isReserving = true;
-    void this.#reserveNext(held);
-  }
-
-  async #reserveNext(held: Held): Promise<void> {
-    const { ledger } = held;
-    const upTo = ledger.reservationEnd(2 * this.#sliceSegments);
-    const moment = this.#signals.moment;
-    let state: HoldState;
-    try {
-      state = await this.#parts.consumer.reserve(held, upTo, ledger.units);
-    } catch (error) {
-      this.#parts.log.warn('sender.reserve-failed', {}, error);
-      this.#parts.clock.after(redisRetryMs, () => {
-        held.isReserving = false;
-        this.#parts.binds.pump();
-      });
-      return;
-    }
-    held.isReserving = false;
-    if (state === 'lost') return this.#lose(held);
-    ledger.reserved = Math.max(ledger.reserved, upTo);
-    this.#applyState(held, this.#signals.newest(held.campaign, state, moment));
     this.#parts.binds.pump();
   }
 

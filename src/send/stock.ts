@@ -40,6 +40,7 @@ export class Stock {
   readonly #held: (Held | undefined)[] = [];
   readonly #freeHandles: number[] = [];
   readonly #writable: Readonly<Record<Lane, Held[]>> = { alert: [], information: [] };
+  readonly #alerts = new Set<Held>();
   #size = 0;
   /** Batches that were found expired, for the sender to settle. */
   readonly expired: Held[] = [];
@@ -78,6 +79,7 @@ export class Stock {
     this.#held[handle] = held;
     this.#size++;
     this.#writable[content.nature].push(held);
+    if (content.nature === 'alert') this.#alerts.add(held);
     return held;
   }
 
@@ -87,6 +89,7 @@ export class Stock {
     this.#held[held.handle] = undefined;
     this.#freeHandles.push(held.handle);
     this.#size--;
+    this.#alerts.delete(held);
     this.#unlist(held);
   }
 
@@ -126,17 +129,15 @@ export class Stock {
     return this.#writable[lane].filter((held) => held.state === 'active').length;
   }
 
-  /** Batches of a lane that have something to write and may, in the order in which they will be written. */
-  *writable(lane: Lane): Generator<Held> {
-    for (const held of this.#writable[lane]) if (isWritable(held)) yield held;
+  /** Batches of a lane that have something to write, in the order in which it will be written. */
+  listed(lane: Lane): readonly Held[] {
+    return this.#writable[lane];
   }
 
   /** Segments of alerts that were written and whose outcomes are not surely in Redis: what a crash would double. */
   get alertsOpen(): number {
     let open = 0;
-    for (const held of this.#held) {
-      if (held?.content.nature === 'alert') open += held.inFlight + held.ledger.unrecorded + held.recording;
-    }
+    for (const held of this.#alerts) open += held.inFlight + held.ledger.unrecorded + held.recording;
     return open;
   }
 
@@ -187,6 +188,7 @@ export class Stock {
   }
 }
 
-function isWritable(held: Held): boolean {
+/** Whether frames of a batch may be written at all. */
+export function isWritable(held: Held): boolean {
   return held.state === 'active' && !held.isLost && !held.isLeaving;
 }
