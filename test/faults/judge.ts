@@ -107,7 +107,7 @@ function strangers({ recipients }: Books, sightings: ReadonlyMap<string, readonl
   return [...sightings.keys()].filter((address) => !meant.has(address)).map((_, i) => `the ${i + 1}. of them`);
 }
 
-/** Every row of an acceptance is one segment of the log, once; every acceptance that was answered has its row or is unknown. */
+/** Every row of an acceptance is one segment of the log, once; every answered acceptance has its row or is unknown. */
 function rowsAgainstLog(books: Books, sightings: ReadonlyMap<string, readonly Sighting[]>): string[] {
   const broken: string[] = [];
   const rows = new Set<string>();

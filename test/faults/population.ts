@@ -26,7 +26,8 @@ export async function addList(
           from generate_series(0, $2::int - 1) i returning id, external_reference),
         n as (select id, split_part(external_reference, '/', 2)::int as i from r),
         p as (insert into contact_points (organisation_id, resident_id, channel, address)
-          select $1, id, 'sms', '+999' || (case when i % 5 < 3 then 0 else 1 end) || (1000000 + $3::int + i)::text from n)
+          select $1, id, 'sms', '+999' || (case when i % 5 < 3 then 0 else 1 end) || (1000000 + $3::int + i)::text
+          from n)
         insert into list_members (organisation_id, list_id, resident_id) select $1, $6, id from n`,
       [organisation, count, firstNumber, englishEach, name, list],
     );

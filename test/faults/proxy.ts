@@ -72,7 +72,7 @@ export class Proxy {
     this.#toxics = { ...this.#toxics, ...toxics };
   }
 
-  /** Nothing passes either way any more, and nobody is told: a cable that was cut. What was sent arrives after `heal`. */
+  /** Nothing passes either way, and nobody is told: a cable that was cut. What was sent arrives after `heal`. */
   blackhole(): void {
     if (this.#dark !== undefined) return;
     let end: () => void = () => undefined;

@@ -1,9 +1,10 @@
 /** Group 7: receipts that come early, twice, on another bind, late, for nobody, or after everything was restarted. */
 import type { FaultCase } from './case.ts';
 
-/** A receipt for a message that nobody submitted: deliver_sm with esm_class 4 and the usual text (SMPP 3.4 appendix B). */
+/** A receipt for a message that nobody submitted: deliver_sm with esm_class 4 (SMPP 3.4 appendix B). */
 function strayReceipt(sequence: number): Buffer {
-  const text = `id:stray${sequence} sub:001 dlvrd:001 submit date:2601010000 done date:2601010000 stat:DELIVRD err:000 text:`;
+  const dates = 'submit date:2601010000 done date:2601010000';
+  const text = `id:stray${sequence} sub:001 dlvrd:001 ${dates} stat:DELIVRD err:000 text:`;
   const fields = Buffer.concat([
     Buffer.from([0, 1, 1]),
     Buffer.from('99900000000\0'),
