@@ -40,6 +40,7 @@ local meta = prefix .. ':meta:' .. campaign
 redis.call('HSETNX', meta, 'state', 'active')
 redis.call('HSETNX', meta, 'last', '0')
 redis.call('HSET', meta, 'lane', ARGV[2], 'weight', ARGV[3])
+redis.call('PERSIST', meta)
 redis.call('SET', prefix .. ':content:' .. campaign, ARGV[4])
 local stream = prefix .. ':campaign:' .. campaign
 if redis.call('EXISTS', stream) == 0 then
@@ -84,9 +85,13 @@ end
 return added
 `;
 
+/** How long a word about a campaign that is not open is kept; a campaign is open, or over, well before. */
+const unopenedMs = 8 * 24 * 3_600_000;
+
 /**
  * KEYS prefix. ARGV campaign, verb. Pause takes the campaign out of the schedule; resume puts it back; cancel
- * puts it back as well, since a worker settles the rest as cancelled. May come before the campaign is open.
+ * puts it back as well, since a worker settles the rest as cancelled. May come before the campaign is open, and after
+ * it was closed: nothing would ever remove that, so it goes by itself.
  */
 export const controlScript = `${schedule}
 local prefix, campaign, verb = KEYS[1], ARGV[1], ARGV[2]
@@ -100,6 +105,7 @@ if m[1] ~= 'cancelled' then
     redis.call('HSET', meta, 'state', verb == 'cancel' and 'cancelled' or 'active')
     if m[2] then schedule(prefix, meta, campaign) end
   end
+  if not m[2] then redis.call('PEXPIRE', meta, ${unopenedMs}) end
 end
 redis.call('PUBLISH', prefix .. ':wake', verb .. ' ' .. campaign)
 return 1

@@ -114,6 +114,7 @@ test('control - may come before the first batch', async () => {
   await s.enqueue(cancelled, testBatches(cancelled, 10, 10));
   const taken = await s.consumer('w').take(bothLanes, 9);
   expect(taken.map(({ campaign, state }) => [campaign, state])).toEqual([[cancelled.campaign, 'cancelled']]);
+  expect(await s.redis.pttl(s.keys.meta(paused.campaign))).toBe(-1);
 });
 
 test('close - a campaign is forgotten once nothing of it waits or is in hand, and leaves nothing behind', async () => {
@@ -125,6 +126,7 @@ test('close - a campaign is forgotten once nothing of it waits or is in hand, an
   for (const batch of taken) await consumer.settle(settlementOf(batch, 1, true));
   expect(await s.producer.close(s.carrier, campaign)).toBe(true);
   expect(await s.producer.close(s.carrier, campaign)).toBe(true);
+  for (const verb of ['resume', 'cancel'] as const) await s.producer.control(s.carrier, campaign, verb);
   const left = await s.redis.keys(`*${campaign}*`);
   for (const key of left) expect(await s.redis.pttl(key), key).toBeGreaterThan(0);
   expect(await s.redis.zcard(s.keys.schedule('information'))).toBe(0);
