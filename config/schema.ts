@@ -66,7 +66,7 @@ export const settingsSchema = z.object({
     .describe('Name of this worker; host name and process id when absent.'),
   encodeThreads: count(0, 64).default(1).describe('Piscina threads of a worker; 0 encodes on the main thread.'),
   encodeInPlaceBelow: count(0, 10_000)
-    .default(16)
+    .default(32)
     .describe('Batches of fewer recipients are encoded on the main thread.'),
   batchesAheadMax: count(1, 5_000)
     .default(64)
