@@ -3,7 +3,7 @@
  * be worth the way. Every option is explicit: by default Piscina drops idle threads and bounds nothing.
  */
 import { Piscina } from 'piscina';
-import { encodeBatch } from '../src/encode/encode.ts';
+import { encodeInPlace } from '../src/encode/encode.ts';
 import { readFrames } from '../src/encode/frames.ts';
 import type { Encode, EncodeTask } from '../src/handoff.ts';
 
@@ -24,8 +24,7 @@ const queueMax = 8_192;
 
 /** Starts the threads. */
 export function startThreads({ threads, inPlaceBelow }: ThreadOptions): Threads {
-  const inPlace = (task: EncodeTask) => readFrames(encodeBatch(task));
-  if (threads === 0) return { encode: async (task) => inPlace(task), close: async () => undefined };
+  if (threads === 0) return { encode: encodeInPlace, close: async () => undefined };
   const pool = new Piscina({
     filename: new URL('../src/encode/thread.js', import.meta.url).href,
     minThreads: threads,
@@ -37,14 +36,14 @@ export function startThreads({ threads, inPlaceBelow }: ThreadOptions): Threads 
   });
   return {
     async encode(task) {
-      if (task.recipients < inPlaceBelow || isCheap(task)) return inPlace(task);
+      if (task.recipients < inPlaceBelow || isCheap(task)) return await encodeInPlace(task);
       // A copy of its own: what came from Redis is a piece of a larger buffer, all of which would be cloned.
       const packed = new Uint8Array(task.packed);
       try {
         return readFrames((await pool.run({ ...task, packed }, { transferList: [packed.buffer] })) as ArrayBuffer);
       } catch {
         // A thread that ended is not the batch's fault. If the batch is at fault after all, it fails here as well.
-        return inPlace(task);
+        return await encodeInPlace(task);
       }
     },
     close: () => pool.close(),

@@ -11,7 +11,6 @@ import {
   type OutcomeKind,
   outcomeCodes,
   type Receipt,
-  type ReceiptState,
   receiptStateCodes,
 } from '../handoff.ts';
 
@@ -222,15 +221,6 @@ export function receiptRows(packed: Buffer): number {
 }
 
 // ── receipts ────────────────────────────────────────────────────────────────────────────────────
-
-const receiptStates = Object.fromEntries(
-  Object.entries(receiptStateCodes).map(([state, code]) => [code, state as ReceiptState]),
-);
-
-/** State of a SMPP message_state value; `unknown` for values that the specification does not have. */
-export function receiptStateOf(code: number): ReceiptState {
-  return receiptStates[code] ?? 'unknown';
-}
 
 /** Packs receipts: state, done date, id, error. */
 export function packReceipts(receipts: readonly Receipt[]): Buffer {

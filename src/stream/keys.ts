@@ -4,9 +4,6 @@
  */
 import type { Id, Lane } from '../handoff.ts';
 
-/** Consumer group of the workers on every campaign stream. */
-export const workersGroup = 'workers';
-
 /** Keys and channels of one carrier. */
 export function carrierKeys(carrier: string) {
   const tag = `{${carrier}}`;

@@ -5,7 +5,7 @@
  */
 
 import { type Contents, recipientFields } from '../handoff.ts';
-import type { DefaultAlphabet, Encoding } from './alphabet.ts';
+import type { DefaultAlphabet } from './alphabet.ts';
 import { describeText, type LongForm, type TextDescription } from './segment.ts';
 import { isConstant, parseTemplate, render, type TemplateError, type TemplateProblemReason } from './template.ts';
 
@@ -34,15 +34,13 @@ export type ContentProblem = {
   readonly position?: number;
 };
 
-/** What sending one text takes: for an ordinary recipient, and at worst. */
+/** What sending one text takes. */
 export type TextPreview = TextDescription & {
   readonly kind: 'preview';
   /** The text as the ordinary recipient reads it. */
   readonly text: string;
   /** True when the text differs from recipient to recipient. */
   readonly personalised: boolean;
-  /** For a recipient with long names and a letter that needs UCS-2, or with none of the fields. */
-  readonly worst: { readonly encoding: Encoding; readonly segments: number };
 };
 
 /** How the texts will travel, as in `EncodeProfile`. */
@@ -55,15 +53,6 @@ export const sampleRecipient: Readonly<Record<RecipientField, string>> = {
   street: '12 rue des Lilas',
   postcode: '00100',
   city: 'Exempleville',
-};
-
-/** ï (as in many first names) is not in the GSM alphabet. A line of a French postal address has 38 characters. */
-const longestRecipient: Readonly<Record<RecipientField, string>> = {
-  firstName: `Loïc${'m'.repeat(21)}`,
-  lastName: 'M'.repeat(30),
-  street: 'm'.repeat(38),
-  postcode: '00100',
-  city: 'm'.repeat(32),
 };
 
 /** Everything that is wrong with a campaign's texts, in order; empty when they may be sent. */
@@ -112,39 +101,13 @@ export function previewText(
 ): TextPreview | TemplateError {
   const template = parseTemplate(text, recipientFields);
   if (template.kind === 'error') return template;
-  const describe = (sent: string) => describeText(sent, options.longMessages, options.defaultAlphabet);
   const sent = render(template, inOrder(values));
-  const worst = [sent, render(template, inOrder(longestRecipient)), render(template, [])]
-    .map(describe)
-    .reduce((most, other) => (other.segments > most.segments ? other : most));
   return {
     kind: 'preview',
     text: sent,
     personalised: !isConstant(template),
-    ...describe(sent),
-    worst: { encoding: worst.encoding, segments: worst.segments },
+    ...describeText(sent, options.longMessages, options.defaultAlphabet),
   };
-}
-
-/** Previews by language. */
-export function previewContents(
-  contents: Contents,
-  options: PreviewOptions,
-  values?: RecipientValues,
-): Record<string, TextPreview | TemplateError> {
-  return Object.fromEntries(
-    Object.entries(contents).map(([language, text]) => [language, previewText(text, options, values)]),
-  );
-}
-
-/** Fields that the texts use, in the order of `recipientFields`: what a campaign's recipients have to carry. */
-export function fieldsUsed(contents: Contents): RecipientField[] {
-  const used = new Set<number>();
-  for (const text of Object.values(contents)) {
-    const template = parseTemplate(text, recipientFields);
-    if (template.kind === 'template') for (const { field } of template.placeholders) used.add(field);
-  }
-  return recipientFields.filter((_, index) => used.has(index));
 }
 
 function inOrder(values: RecipientValues): (string | undefined)[] {

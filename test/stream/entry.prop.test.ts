@@ -24,7 +24,6 @@ import {
   readReceiptEntry,
   readReceipts,
   receiptRows,
-  receiptStateOf,
 } from '../../src/stream/entry.ts';
 
 const fieldsOf = (fields: Readonly<Record<string, string | Buffer>>): Buffer[] =>
@@ -182,7 +181,7 @@ function receiptsOf(packed: Buffer): unknown[] {
     expect(errorEnd).toBeLessThanOrEqual(bytes.length);
     receipts.push({
       messageId: bytes.toString('latin1', idStart, idEnd),
-      state: receiptStateOf(code),
+      state: Object.entries(receiptStateCodes).find((row) => row[1] === code)?.[0],
       error: bytes.toString('latin1', errorStart, errorEnd),
       doneAtSeconds,
     });

@@ -1,6 +1,6 @@
 /** What an author is told about texts before they are sent. Pure. */
 import { expect, test } from 'vitest';
-import { contentProblems, fieldsUsed, previewContents, previewText } from '../../src/text/contents.ts';
+import { contentProblems, previewText } from '../../src/text/contents.ts';
 
 function found(contents: Record<string, string>, defaultLanguage = 'fr'): [string, string][] {
   return contentProblems(contents, defaultLanguage).map(({ path, reason }) => [path, reason]);
@@ -45,32 +45,14 @@ test('preview - encoding, segments and what forces UCS-2, as an ordinary recipie
     units: 29,
     unitsPerSegment: 70,
     forcesUcs2: ['ê'],
-    worst: { encoding: 'ucs2', segments: 1 },
   });
-});
-
-test('preview - the worst case tells of names that make a text longer or need another alphabet', () => {
-  const text = `{{firstName}} ${'a'.repeat(140)}`;
-  expect(previewText(text, { longMessages: 'udh' })).toMatchObject({
-    encoding: 'gsm',
-    segments: 1,
-    worst: { encoding: 'ucs2', segments: 3 },
-  });
-  expect(previewText('a'.repeat(160), { longMessages: 'udh' })).toMatchObject({
-    personalised: false,
-    worst: { encoding: 'gsm', segments: 1 },
-  });
-  const fallback = `{{firstName|${'b'.repeat(170)}}}`;
-  expect(previewText(fallback, { longMessages: 'udh' })).toMatchObject({ segments: 1, worst: { segments: 2 } });
 });
 
 test('preview - own values, a carrier of Latin-1, and texts with problems', () => {
   const options = { longMessages: 'sar', defaultAlphabet: 'latin1' } as const;
-  const previews = previewContents({ fr: 'Bonjour {{firstName}}', en: 'Hello {{' }, options, { firstName: 'Loïc' });
-  expect(previews['fr']).toMatchObject({ text: 'Bonjour Loïc', encoding: 'latin1' });
-  expect(previews['en']).toMatchObject({ kind: 'error', problems: [{ reason: 'unclosed-placeholder' }] });
-});
-
-test('contents - the fields that recipients have to carry are those that any text uses', () => {
-  expect(fieldsUsed({ fr: '{{city}} {{firstName|x}}', en: '{{city}}', de: 'Hallo {{' })).toEqual(['firstName', 'city']);
+  const preview = previewText('Bonjour {{firstName}}', options, { firstName: 'Loïc' });
+  expect(preview).toMatchObject({ text: 'Bonjour Loïc', encoding: 'latin1' });
+  expect(previewText('a'.repeat(140), options)).toMatchObject({ personalised: false, segments: 1 });
+  const broken = previewText('Hello {{', options);
+  expect(broken).toMatchObject({ kind: 'error', problems: [{ reason: 'unclosed-placeholder' }] });
 });
