@@ -115,7 +115,10 @@ return 1
 export const raiseLastScript = `
 local meta = KEYS[1] .. ':meta:' .. ARGV[1]
 local last = tonumber(redis.call('HGET', meta, 'last') or '0')
-if tonumber(ARGV[2]) > last then redis.call('HSET', meta, 'last', ARGV[2]) end
+if tonumber(ARGV[2]) > last then
+  redis.call('HSET', meta, 'last', ARGV[2])
+  if redis.call('HEXISTS', meta, 'lane') == 0 then redis.call('PEXPIRE', meta, ${unopenedMs}) end
+end
 return 1
 `;
 

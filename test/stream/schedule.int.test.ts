@@ -1,5 +1,6 @@
 /** The fair schedule of a carrier on real Redis: who is next, who waits, and who is forgotten. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { StreamConveyor } from '../../src/stream/conveyor.ts';
 import { listenForWakes, type Wake } from '../../src/stream/wake.ts';
 import { connectRedis } from '../../src/stream/redis.ts';
 import { silentLog } from '../../src/telemetry.ts';
@@ -130,6 +131,18 @@ test('close - a campaign is forgotten once nothing of it waits or is in hand, an
   const left = await s.redis.keys(`*${campaign}*`);
   for (const key of left) expect(await s.redis.pttl(key), key).toBeGreaterThan(0);
   expect(await s.redis.zcard(s.keys.schedule('information'))).toBe(0);
+});
+
+test('last batch - is raised, never lowered; of a campaign that is not open it is forgotten in the end', async () => {
+  const conveyor = new StreamConveyor(s.redis);
+  const content = s.content();
+  for (const number of [9, 4]) await conveyor.raiseLastBatch(s.carrier, content.campaign, number);
+  expect(await conveyor.lastBatch(s.carrier, content.campaign)).toBe(9);
+  expect(await s.redis.pttl(s.keys.meta(content.campaign))).toBeGreaterThan(0);
+  await s.enqueue(content, testBatches(content, 100, 10));
+  expect(await conveyor.lastBatch(s.carrier, content.campaign)).toBe(10);
+  expect(await s.redis.pttl(s.keys.meta(content.campaign))).toBe(-1);
+  expect(await campaignsTaken(s.consumer('w'), 9)).toEqual([content.campaign]);
 });
 
 test('wake - workers hear of the first batch, of what was given back, and of every change of state', async () => {
