@@ -13,7 +13,7 @@ import { type Outcome, type Size, Stage } from './stage.ts';
 export type Scale = { readonly size: Size; readonly ratePerSecond: number };
 
 /** For `npm test`: small enough for all of it, large enough that every fault hits full windows. */
-export const quickScale: Scale = { size: { information: 9_000, alert: 3_000 }, ratePerSecond: 9_000 };
+export const quickScale: Scale = { size: { information: 6_400, alert: 2_400 }, ratePerSecond: 9_000 };
 /** For long runs: more than 50,000 segments at the full speed of a small machine. */
 export const longScale: Scale = { size: { information: 34_000, alert: 10_000 }, ratePerSecond: 30_000 };
 
@@ -45,7 +45,7 @@ function carriersOf({ ratePerSecond }: Scale, kind: SceneKind): CarrierPlan[] {
 
 /** Options of a kind of scene. */
 export function sceneOptions(scale: Scale, kind: SceneKind): SceneOptions {
-  return { workers: 3, carriers: carriersOf(scale, kind), namedWorkers: kind === 'named' };
+  return { workers: 3, carriers: carriersOf(scale, kind) };
 }
 
 /** Scenes by kind, kept over cases. */

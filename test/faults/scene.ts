@@ -24,8 +24,6 @@ export type SceneOptions = {
   readonly settings?: Readonly<Record<string, string | number>>;
   /** Further environment of every process. */
   readonly environment?: Readonly<Record<string, string>>;
-  /** Workers keep their names over restarts, as they do under `npm start`. */
-  readonly namedWorkers?: boolean;
 };
 
 /** Roles in the order in which they start. */
@@ -46,7 +44,7 @@ const usualSettings: Readonly<Record<string, string | number>> = {
   plannerLeaseMs: 2_000,
   retryDelayMs: 200,
   // Longer than any receipt takes here; a campaign that ends with it lacks a receipt, and the judge says so.
-  receiptWaitSeconds: 15,
+  receiptWaitSeconds: 6,
   drainMs: 6_000,
   graceMs: 9_000,
 };
@@ -219,8 +217,8 @@ export class Scene {
     for (const [setting, value] of Object.entries({ ...usualSettings, ...this.options.settings }))
       environment[environmentName(setting)] = String(value);
     if (role === 'worker') {
-      if (this.options.namedWorkers === true) environment['TOCSIN_WORKER_NAME'] = name;
-      return environment;
+      // Workers keep their names over restarts, as they do under `npm start`.
+      return { ...environment, TOCSIN_WORKER_NAME: name };
     }
     const url = new URL(
       urlOfRole(

@@ -63,10 +63,13 @@ async function* behind(path: string, from: number): AsyncGenerator<LoggedSegment
 export function busiestSecond(arrivals: Float64Array, ratePerSecond: number): number {
   let busiest = 0;
   let last = 0;
+  let silence = 0;
   for (let first = 0; first < arrivals.length; first++) {
     const at = arrivals[first] ?? 0;
     while (last < arrivals.length && (arrivals[last] ?? 0) < at + 1e6) last++;
-    const silence = first === 0 ? 0 : Math.min(1e6, at - (arrivals[first - 1] ?? 0));
+    // Of what waited, each segment that comes takes its own time off.
+    const pause = first === 0 ? 0 : at - (arrivals[first - 1] ?? 0);
+    silence = Math.min(1e6, Math.max(pause, silence - 1e6 / ratePerSecond));
     busiest = Math.max(busiest, last - first - (silence / 1e6) * ratePerSecond);
   }
   return Math.round(busiest);

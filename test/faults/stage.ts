@@ -2,7 +2,6 @@
  * What a fault case works with: campaigns under way, random moments of a seed that are bound to what the carriers
  * have received, and the verdict at the end. Runs in the test's process.
  */
-import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { MessageState, Nature } from '../../src/handoff.ts';
 import { Chance } from '../../src/smsc/behaviour.ts';
@@ -167,7 +166,7 @@ export class Stage {
   async crash(worker: string): Promise<void> {
     for (const { plan } of this.scene.carriers) {
       const slots = await this.scene.redisClient.hvals(`{${plan.name}}:slots`);
-      this.breaks(plan, slots.filter((value) => value.startsWith(this.#ownerOf(worker))).length);
+      this.breaks(plan, slots.filter((value) => value.startsWith(`${worker}-`)).length);
     }
   }
 
@@ -204,12 +203,6 @@ export class Stage {
   /** The fault is over: from now on it must recover. */
   healed(): void {
     this.#healedMs = performance.now();
-  }
-
-  /** How the name begins under which a worker holds slots. */
-  #ownerOf(worker: string): string {
-    if (this.scene.options.namedWorkers === true) return `${worker}-`;
-    return `${hostname()}-${this.scene.child(worker).pid}-`;
   }
 
   // ── the end ──────────────────────────────────────────────────────────────────────────────────

@@ -190,7 +190,7 @@ export const carrierCases: readonly FaultCase[] = [
     name: 'carrier-cut-off',
     group: 6,
     about: 'a cable between one worker and a carrier is cut: nobody is told, until enquire_link tells',
-    quick: true,
+    quick: false,
     async run(stage) {
       await midway(stage);
       const [carrier] = stage.scene.carriers;

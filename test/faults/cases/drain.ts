@@ -18,7 +18,7 @@ export const drainCases: readonly FaultCase[] = [
     name: 'drain-workers',
     group: 10,
     about: 'SIGTERM to every worker, one after another, under load: nothing doubled, nothing unknown',
-    quick: true,
+    quick: false,
     async run(stage) {
       await stage.launchBoth();
       await stage.somewhere(0.05, 0.2);

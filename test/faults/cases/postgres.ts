@@ -17,7 +17,7 @@ export const postgresCases: readonly FaultCase[] = [
     name: 'postgres-restart',
     group: 5,
     about: 'kill -9 of PostgreSQL, started again, while campaigns are planned and recorded',
-    quick: true,
+    quick: false,
     async run(stage) {
       await stage.launchBoth();
       await stage.somewhere(0, 0.5);

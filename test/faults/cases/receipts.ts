@@ -52,7 +52,7 @@ export const receiptCases: readonly FaultCase[] = [
     quick: true,
     async run(stage) {
       const { scene } = stage;
-      for (const carrier of scene.carriers) await carrier.behave({ receiptDelayMs: 4_000, receiptJitterMs: 1_500 });
+      for (const carrier of scene.carriers) await carrier.behave({ receiptDelayMs: 3_000, receiptJitterMs: 1_000 });
       await stage.launchBoth();
       await stage.received(stage.segments);
       for (const worker of scene.names('worker')) await stage.crash(worker);

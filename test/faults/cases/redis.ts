@@ -90,7 +90,7 @@ export const redisCases: readonly FaultCase[] = [
     name: 'redis-cut-from-worker',
     group: 4,
     about: 'one worker is cut off from Redis for longer than its leases: it lets its binds go, and comes back',
-    quick: true,
+    quick: false,
     async run(stage) {
       await midway(stage);
       const worker = stage.oneOf(stage.scene.names('worker'));

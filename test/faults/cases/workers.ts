@@ -72,7 +72,7 @@ export const workerCases: readonly FaultCase[] = [
     name: 'kill-two-of-three',
     group: 1,
     about: 'kill -9 of two workers of three at once; the third goes on alone for a while',
-    quick: true,
+    quick: false,
     async run(stage) {
       await stage.launchBoth();
       await stage.somewhere();
@@ -102,7 +102,6 @@ export const workerCases: readonly FaultCase[] = [
     group: 1,
     about: 'kill -9 of the same worker again and again, which comes back under its own name',
     quick: true,
-    scene: 'named',
     async run(stage) {
       await stage.launchBoth();
       const worker = stage.oneOf(stage.scene.names('worker'));
@@ -111,20 +110,6 @@ export const workerCases: readonly FaultCase[] = [
         await killAll(stage, [worker]);
         await startAll(stage, [worker]);
       }
-    },
-  },
-  {
-    name: 'kill-all-named',
-    group: 1,
-    about: 'kill -9 of every worker, which come back under their own names at once',
-    quick: true,
-    scene: 'named',
-    async run(stage) {
-      await stage.launchBoth();
-      await stage.somewhere();
-      const all = stage.scene.names('worker');
-      await killAll(stage, all);
-      await startAll(stage, all);
     },
   },
   {
@@ -138,7 +123,7 @@ export const workerCases: readonly FaultCase[] = [
     name: 'kill-at-reserve',
     group: 1,
     about: 'kill -9 of a worker as it reserves segments',
-    quick: true,
+    quick: false,
     run: (stage) => killAtScript(stage, reserveScript),
   },
   {
