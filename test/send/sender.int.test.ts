@@ -321,6 +321,19 @@ test('contract - several workers that come and go keep its binds, its window and
   expect((await destinations()).toSorted(compare)).toEqual(addresses(1_500));
 });
 
+test('contract - long messages keep a slow rate in every second, and arrive whole', async () => {
+  await carrier();
+  const content = s.content({ contents: { fr: 'a'.repeat(700) } });
+  await s.work(smsc.port, { binds: 2, window: 10, ratePerSecond: 4 });
+  await s.enqueue(content, testBatches(content, 3, 3));
+  expect(countsOf(await s.outcomes(content.campaign, 3))).toEqual({ accepted: 15 });
+  // Each slot may send two a second; one more for what was on its way.
+  expect(smsc.stats().perSecondPeak).toBeLessThanOrEqual(5);
+  const parts = (await smsc.segments()).map(({ destination, part, parts }) => `${destination} ${part}/${parts}`);
+  const whole = addresses(3).flatMap((address) => [1, 2, 3, 4, 5].map((part) => `${address} ${part}/5`));
+  expect(parts.toSorted(compare)).toEqual(whole);
+});
+
 test('outcomes - of every kind are counted as they are recorded', async () => {
   await carrier({ errors: { '0x0b': 0.2 } });
   const content = s.content();
