@@ -13,9 +13,10 @@ import { Sender } from '../src/send/sender.ts';
 import { Consumer } from '../src/stream/consumer.ts';
 import { ContentCache } from '../src/stream/content.ts';
 import { SlotLeases } from '../src/stream/slots.ts';
+import { tellUp } from '../src/stream/standing.ts';
 import { listenForWakes } from '../src/stream/wake.ts';
 import type { Log } from '../src/telemetry.ts';
-import { SlotHolder } from './lease.ts';
+import { type SlotBinds, SlotHolder } from './lease.ts';
 
 /** Contents that a worker keeps per carrier. */
 const contentsMax = 2_000;
@@ -70,7 +71,18 @@ export function createLines(carrier: Carrier, parts: WorkerParts): Lines {
     { ...settings, profile: profileOf(carrier), messageId: carrier.messageId, window: carrier.window },
   );
   const leases = new SlotLeases(redis, carrier.name, worker, settings.slotLeaseMs, carrier.binds);
-  const holder = new SlotHolder(leases, pool, settings.slotLeaseMs, clock, log);
+  const binds: SlotBinds = {
+    open: (slot) => pool.open(slot),
+    close: (slot, deadlineMs) => pool.close(slot, deadlineMs),
+    abandon: (slot) => pool.abandon(slot),
+    trust(untilMs) {
+      pool.trust(untilMs);
+      // With every renewal planners hear that the carrier can be sent to; one that they miss does no harm.
+      if (pool.boundCount > 0)
+        tellUp(redis, carrier.name).catch((error: unknown) => log.warn('up.not-told', {}, error));
+    },
+  };
+  const holder = new SlotHolder(leases, binds, settings.slotLeaseMs, clock, log);
   return {
     carrier,
     pool,

@@ -6,10 +6,12 @@ import { hostname } from 'node:os';
 import { systemClock } from '../src/clock.ts';
 import { connect } from '../src/db/client.ts';
 import { Planner } from '../src/plan/planner.ts';
+import { Standings } from '../src/plan/standing.ts';
 import { Commands } from '../src/stream/commands.ts';
 import { Producer } from '../src/stream/producer.ts';
 import { progressPublisher } from '../src/stream/progress-feed.ts';
 import { connectRedis } from '../src/stream/redis.ts';
+import { askUp } from '../src/stream/standing.ts';
 import { required, requiredCarriers } from './required.ts';
 import { type Context, type Parts, runProcess } from './run.ts';
 
@@ -31,6 +33,14 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
   });
   const redis = await connectRedis(redisUrl, 'command', log, name);
   const reading = await connectRedis(redisUrl, 'reading', log, name);
+  const names = carriers.map((carrier) => carrier.name);
+  const standings = new Standings({
+    carriers: names,
+    askUp: () => askUp(redis, names),
+    awayMs: settings.carrierAwayMs,
+    clock: systemClock,
+    log,
+  });
   const planner = new Planner({
     planner: name,
     database,
@@ -38,6 +48,7 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
     enqueue: new Producer(redis, settings.waitingBytesMax, systemClock),
     publish: progressPublisher(redis),
     carriers,
+    usable: (carrier) => standings.usable(carrier),
     limits: {
       batchRecipientsMax: settings.batchRecipientsMax,
       batchSecondsMax: settings.batchSecondsMax,
@@ -62,6 +73,7 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
           await database.close();
         },
       },
+      standings,
       planner,
     ],
     unready: () => ({}),

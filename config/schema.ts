@@ -59,6 +59,12 @@ export const settingsSchema = z.object({
     .default(72 * 3600)
     .describe('How long a campaign stays open for receipts that do not come.'),
 
+  carrierAwayMs: count(1_000, 3_600_000)
+    .default(30_000)
+    .describe(
+      'Campaigns are planned for another carrier, where one serves the same numbers, after so long without a bind.',
+    ),
+
   workerName: z
     .string()
     .regex(/^[\w.-]{1,64}$/)

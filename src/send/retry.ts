@@ -32,6 +32,7 @@ export function decide(happening: Happening, context: RetryContext, limits: Retr
     case 'accepted':
       return { kind: 'settle', outcome: 'accepted' };
     case 'reject':
+    // The planner chooses carriers; what one of them refused is not handed to another.
     case 'other-carrier':
       return { kind: 'settle', outcome: 'rejected' };
     case 'throttle':

@@ -38,6 +38,8 @@ export function carrierKeys(carrier: string) {
     workers: `${tag}:workers`,
     /** Counter of fencing tokens. */
     tokens: `${tag}:tokens`,
+    /** There while a worker has a bind of the carrier. */
+    up: `${tag}:up`,
     /** Channel: something to take (`take`), or `pause`, `resume`, `cancel` with a campaign. */
     wake: `${tag}:wake`,
   };
