@@ -210,6 +210,7 @@ export class Feeder {
     this.#batchRecipients = Math.max(1, batch.recipients);
     try {
       const content = await this.#content(batch);
+      if (content === undefined) return await this.#refuse(taken, batch);
       const ledger = await this.#ledgerOf(taken, batch, content);
       if (ledger === undefined) return;
       const state = this.#signals.newest(batch.campaign, taken.state, moment);
@@ -219,12 +220,15 @@ export class Feeder {
     }
   }
 
-  /** Redis in trouble is not the batch's fault: only a content that is not there makes it unreadable. */
-  async #content(batch: Batch): Promise<CampaignContent> {
+  /** Undefined when there is none that could be read. Redis in trouble is another matter, and no fault of the batch. */
+  async #content(batch: Batch): Promise<CampaignContent | undefined> {
     try {
       return await this.#parts.contents.get(batch.campaign);
     } catch (cause) {
-      if (isFault(cause)) throw cause;
+      if (isFault(cause, 'unreadable')) {
+        this.#parts.log.error('content.unreadable', { campaign: batch.campaign }, cause);
+        return undefined;
+      }
       throw new Fault('redis', 'the content of a campaign could not be fetched', { cause });
     }
   }
@@ -233,7 +237,7 @@ export class Feeder {
     const { clock, encode, log } = this.#parts;
     const { ledger: prior, state } = taken;
     const { packed, firstOrdinal, recipients, language, only } = batch;
-    const hasBegun = prior !== undefined && (prior.reserved > 0 || prior.answered.some((octet) => octet !== 0));
+    const hasBegun = wasBegun(prior);
     // Without packed recipients it can only be settled: the planner's clock says that it is too late.
     const isExpired = content.expiresAtMs <= clock.nowMs() || packed.length === 0;
     if (!hasBegun && state === 'cancelled') return this.#closed(batch, 'cancelled');
@@ -245,16 +249,27 @@ export class Feeder {
       this.#handlers.closed('rejected', frames.refused.length);
       return new BatchLedger(batch, frames, prior);
     } catch (cause) {
-      // Nobody can encode it: every recipient is rejected, the log says why, and the rest goes on. Where something
-      // was written before, only its outcomes in the stream know what; they stand above `unknown`.
       log.error('batch.refused', { campaign: batch.campaign, batch: batch.number }, cause);
-      await this.#handlers.refused(this.#closed(batch, hasBegun ? 'unknown' : 'rejected'), taken);
+      await this.#refuse(taken, batch);
       return undefined;
     }
+  }
+
+  /**
+   * Nobody can encode it: every recipient is rejected, and the rest goes on. Where something was written before, only
+   * its outcomes in the stream know what; they stand above `unknown`.
+   */
+  async #refuse(taken: TakenBatch, batch: Batch): Promise<void> {
+    await this.#handlers.refused(this.#closed(batch, wasBegun(taken.ledger) ? 'unknown' : 'rejected'), taken);
   }
 
   #closed(batch: Batch, outcome: ClosedOutcome): BatchLedger {
     this.#handlers.closed(outcome, batch.only?.length ?? batch.recipients);
     return BatchLedger.closed(batch, outcome);
   }
+}
+
+/** Whether an earlier holder may have written something of it. */
+function wasBegun(prior: TakenBatch['ledger']): boolean {
+  return prior !== undefined && (prior.reserved > 0 || prior.answered.some((octet) => octet !== 0));
 }

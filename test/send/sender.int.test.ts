@@ -166,7 +166,7 @@ test('settle only - batches without recipients get their outcomes by their count
   expect(smsc.stats().received).toBe(0);
 });
 
-test('unreadable - an entry or a content that nobody can read is put aside, and the rest goes on', async () => {
+test('unreadable - such an entry is put aside, a batch without content is rejected, the rest goes on', async () => {
   await carrier();
   const content = s.content();
   const lost = s.content();
@@ -179,7 +179,8 @@ test('unreadable - an entry or a content that nobody can read is put aside, and 
   await s.redis.del(s.keys.content(lost.campaign));
   await s.work(smsc.port);
   expect(countsOf(await s.outcomes(content.campaign, 20))).toEqual({ accepted: 20 });
-  await until(async () => (await s.redis.xlen(s.keys.aside)) === 3);
+  expect(countsOf(await s.outcomes(lost.campaign, 10))).toEqual({ rejected: 10 });
+  await until(async () => (await s.redis.xlen(s.keys.aside)) === 2);
   await until(async () => (await s.redis.zcard(s.keys.held)) === 0);
   await expectNothingHeld();
 });
