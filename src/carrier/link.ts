@@ -89,6 +89,8 @@ export class Link {
   #framesInChunk = 0;
   #answeredInChunk = 0;
   #answeredAtMs = Number.NEGATIVE_INFINITY;
+  /** Requests that were given up and not answered since: the carrier may still count them, so they keep their places. */
+  #givenUp = 0;
   #isDraining = false;
   #isCorked = false;
   #isClosed = false;
@@ -118,7 +120,7 @@ export class Link {
   /** Requests that may be opened now; 0 while not bound, draining, or while the socket is full. */
   get room(): number {
     if (!this.isBound || this.#socket.writableLength > unsentBytesMax) return 0;
-    return this.#window.free;
+    return Math.max(0, this.#window.free - this.#givenUp);
   }
 
   /** Requests that wait for an answer. */
@@ -224,7 +226,10 @@ export class Link {
 
   #settle(sequence: number, status: number, messageId: string): void {
     const ticket = this.#window.settle(sequence);
-    if (ticket < 0) return;
+    if (ticket < 0) {
+      this.#givenUp = Math.max(0, this.#givenUp - 1);
+      return;
+    }
     this.#answeredInChunk++;
     this.#handlers.answered(ticket, status, messageId);
   }
@@ -309,9 +314,13 @@ export class Link {
     this.#armTick();
   }
 
-  /** Gives up the requests that waited too long. */
+  /** Gives up the requests that waited too long. With half a window of them a new connection serves better. */
   #giveUp(nowMs: number): void {
-    this.#window.expire(nowMs - this.#settings.responseMs, (ticket) => this.#handlers.lost(ticket));
+    this.#window.expire(nowMs - this.#settings.responseMs, (ticket) => {
+      this.#givenUp++;
+      this.#handlers.lost(ticket);
+    });
+    if (2 * this.#givenUp >= this.#window.capacity) this.#isDraining = true;
     this.#event({ kind: 'gave-up', oldestMs: this.#window.oldestMs() }, nowMs);
   }
 

@@ -69,6 +69,40 @@ test('an answer after the deadline - is of no account, and the next ones are', a
   expect(bound.bind.inFlight).toBe(0);
 });
 
+test('an answer that is overdue - keeps its place in the window until it comes, since the carrier counts it', async () => {
+  bound.submit(3);
+  const [first, second, third] = await sequences(3);
+  await pass(2);
+  await answered(third);
+  await pass(1_010);
+  expect(bound.outcomes.toSorted()).toEqual([0, 'lost', 'lost']);
+  expect(bound.bind.room).toBe(98);
+  bound.submit(1);
+  const [, , , fourth] = await sequences(4);
+  peer.answer(first as number);
+  await answered(fourth);
+  expect(bound.bind.room).toBe(99);
+  peer.answer(second as number);
+  bound.submit(1);
+  await answered((await sequences(5))[4]);
+  expect(bound.bind.room).toBe(100);
+});
+
+test('half a window of overdue answers - is left for a new bind, once the others have come', async () => {
+  bound.submit(60);
+  const all = await sequences(60);
+  await pass(2);
+  for (const sequence of all.slice(50)) await answered(sequence);
+  await pass(995);
+  bound.submit(1);
+  const [last] = (await sequences(61)).slice(-1);
+  await pass(20);
+  expect(bound.outcomes.filter((outcome) => outcome === 'lost')).toHaveLength(50);
+  expect(bound.bind.isBound).toBe(false);
+  await answered(last);
+  await peer.untilReceived('unbind', 1);
+});
+
 test('no answer at all - the carrier counts as dead, everything open is lost, and the bind comes back', async () => {
   bound.submit(3);
   await sequences(3);
