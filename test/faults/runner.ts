@@ -10,12 +10,12 @@ import type { CarrierPlan } from './simulator.ts';
 import { type Outcome, type Size, Stage } from './stage.ts';
 
 /** How large the campaigns are and how fast the carriers. */
-export type Scale = { readonly size: Size; readonly ratePerSecond: number };
+export type Scale = { readonly size: Size; readonly ratePerSecond: number; readonly window: number };
 
 /** For `npm test`: small enough for all of it, large enough that every fault hits full windows. */
-export const quickScale: Scale = { size: { information: 6_400, alert: 2_400 }, ratePerSecond: 9_000 };
+export const quickScale: Scale = { size: { information: 6_400, alert: 2_400 }, ratePerSecond: 9_000, window: 50 };
 /** For long runs: more than 50,000 segments at the full speed of a small machine. */
-export const longScale: Scale = { size: { information: 34_000, alert: 10_000 }, ratePerSecond: 30_000 };
+export const longScale: Scale = { size: { information: 34_000, alert: 10_000 }, ratePerSecond: 30_000, window: 150 };
 
 /** A case that was run. */
 export type Result = {
@@ -34,8 +34,8 @@ export type Result = {
 
 const usualBehaviour = { latencyMs: 15, latencyJitterMs: 10, receiptDelayMs: 100, receiptJitterMs: 200 };
 
-function carriersOf({ ratePerSecond }: Scale, kind: SceneKind): CarrierPlan[] {
-  const usual = { binds: 4, window: 50, behaviour: usualBehaviour };
+function carriersOf({ ratePerSecond, window }: Scale, kind: SceneKind): CarrierPlan[] {
+  const usual = { binds: 4, window, behaviour: usualBehaviour };
   const south = kind === 'fallback' ? ['9991', '9990'] : ['9991'];
   return [
     { ...usual, name: 'north', prefixes: ['9990'], ratePerSecond: ratePerSecond * 0.6 },

@@ -8,6 +8,7 @@ import { Chance } from '../../src/smsc/behaviour.ts';
 import { readBooks } from './books.ts';
 import { judge, type Verdict } from './judge.ts';
 import { addList, contents, segmentsOf } from './population.ts';
+import type { Tripped } from './proxy.ts';
 import type { Scene } from './scene.ts';
 import type { CarrierPlan } from './simulator.ts';
 import { busiestSecond, type LogPart, readSightings } from './sightings.ts';
@@ -148,6 +149,25 @@ export class Stage {
       if (performance.now() - startedMs > patienceMs) throw new Error(`${what}: not within ${patienceMs / 1000} s`);
       await delay(lookMs);
     }
+  }
+
+  /** What `promise` gives; fails the case when it takes too long. */
+  async within<Value>(what: string, promise: Promise<Value>): Promise<Value> {
+    const over = new AbortController();
+    const late = delay(stallMs, undefined, { signal: over.signal }).then(() => {
+      throw new Error(`${what}: not within ${stallMs / 1000} s`);
+    });
+    try {
+      return await Promise.race([promise, late]);
+    } finally {
+      over.abort();
+      late.catch(() => undefined);
+    }
+  }
+
+  /** Resolves at the `nth` chunk on a process's line to a server that holds `bytes`; it is held until released. */
+  async reaches(name: string, to: string, bytes: string, nth: number): Promise<Tripped> {
+    return await this.within(`${name}: ${bytes} to ${to}`, this.scene.line(name, to).tripwire(bytes, 'up', nth));
   }
 
   /** Holds a fault for so long: the one kind of wait that is about time, since the fault is. */

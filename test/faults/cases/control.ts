@@ -4,7 +4,7 @@ import type { FaultCase } from './case.ts';
 
 /** Kills a process when the bytes of a statement are on its line to a server. */
 async function killAt(stage: Stage, name: string, to: 'postgres' | 'redis', bytes: string, nth: number): Promise<void> {
-  const { release } = await stage.scene.line(name, to).tripwire(bytes, 'up', nth);
+  const { release } = await stage.reaches(name, to, bytes, nth);
   await stage.scene.kill(name);
   release();
   stage.healed();
@@ -53,7 +53,7 @@ export const controlCases: readonly FaultCase[] = [
     async run(stage) {
       await stage.launchBoth();
       await stage.somewhere(0.05, 0.5);
-      await killAt(stage, 'recorder', 'postgres', 'insert into batch_states', stage.between(1, 3));
+      await killAt(stage, 'recorder', 'postgres', 'record-states', stage.between(1, 3));
     },
   },
   {

@@ -23,10 +23,9 @@ async function killAtScript(stage: Stage, script: string): Promise<void> {
   await stage.launchBoth();
   await stage.somewhere(0.05, 0.4);
   const worker = stage.oneOf(stage.scene.names('worker'));
-  const line = stage.scene.line(worker, 'redis');
   // The reply carries no digest: where the script must have arrived, it is let through, and nothing comes back.
   const arrives = stage.chance.next() < 0.5;
-  const { release } = await line.tripwire(digestOf(script), 'up', stage.between(1, 5));
+  const { release } = await stage.reaches(worker, 'redis', digestOf(script), stage.between(1, 5));
   await stage.crash(worker);
   if (arrives) {
     release();
