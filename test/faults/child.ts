@@ -3,7 +3,7 @@
  * told to end. Its log goes to a file of its own. Runs in the test's process.
  */
 import { type ChildProcess, fork } from 'node:child_process';
-import { closeSync, existsSync, openSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 /** How a process ended. */
@@ -66,6 +66,12 @@ export class Child {
 
   get isRunning(): boolean {
     return this.#process.exitCode === null && this.#process.signalCode === null;
+  }
+
+  /** Resident memory. */
+  get megabytes(): number {
+    const status = readFileSync(`/proc/${this.pid}/status`, 'latin1');
+    return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024);
   }
 
   /** kill -9; resolves when it is gone. */

@@ -6,6 +6,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { commandId } from '../../src/smpp/command.ts';
 
 /** `up` is from the process to the server. */
 export type Direction = 'up' | 'down';
@@ -18,9 +19,11 @@ export type Toxics = {
   readonly sliceBytes: number;
   /** New connections are reset. */
   readonly refuse: boolean;
+  /** Every submit_sm_resp arrives twice. The line must be one of SMPP, poisoned before it was connected. */
+  readonly answersTwice: boolean;
 };
 
-const clean: Toxics = { latencyMs: 0, sliceBytes: 0, refuse: false };
+const clean: Toxics = { latencyMs: 0, sliceBytes: 0, refuse: false, answersTwice: false };
 
 /** A place in the traffic that was reached; the line is held until `release`. */
 export type Tripped = { readonly release: () => void };
@@ -139,7 +142,9 @@ export class Proxy {
   #pump(from: Socket, to: Socket, direction: Direction): void {
     let busy: Promise<void> = Promise.resolve();
     let waiting = 0;
-    from.on('data', (chunk: Buffer) => {
+    const twice = direction === 'down' && this.#toxics.answersTwice ? doubler() : undefined;
+    from.on('data', (came: Buffer) => {
+      const chunk = twice?.(came) ?? came;
       if (waiting === 0 && this.#isClear(chunk, direction)) {
         if (to.write(chunk) || to.destroyed) return;
         from.pause();
@@ -180,4 +185,21 @@ export class Proxy {
       if (size < chunk.length) await new Promise((resolve) => setImmediate(resolve));
     }
   }
+}
+
+/** Doubles every submit_sm_resp of a stream of PDUs; holds a PDU until all of it is there. */
+function doubler(): (chunk: Buffer) => Buffer {
+  let held: Buffer = Buffer.alloc(0);
+  return (chunk) => {
+    held = Buffer.concat([held, chunk]);
+    const out: Buffer[] = [];
+    for (let end = 0; held.length >= 16; held = held.subarray(end)) {
+      end = held.readUInt32BE(0);
+      if (end > held.length) break;
+      const pdu = held.subarray(0, end);
+      out.push(pdu);
+      if (pdu.readUInt32BE(4) === commandId.submit_sm_resp) out.push(pdu);
+    }
+    return Buffer.concat(out);
+  };
 }

@@ -45,7 +45,8 @@ function carriersOf({ ratePerSecond, window }: Scale, kind: SceneKind): CarrierP
 
 /** Options of a kind of scene. */
 export function sceneOptions(scale: Scale, kind: SceneKind): SceneOptions {
-  return { workers: 3, carriers: carriersOf(scale, kind) };
+  const disk = kind === 'small-disk' ? { diskMegabytes: 600 } : {};
+  return { workers: 3, carriers: carriersOf(scale, kind), ...disk };
 }
 
 /** Scenes by kind, kept over cases. */

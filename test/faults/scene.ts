@@ -5,6 +5,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { environmentName } from '../../config/schema.ts';
@@ -13,7 +14,7 @@ import { ensureRolePasswords, migrate, urlOfRole } from '../../src/db/migrate.ts
 import { removeFolder, temporaryFolder } from '../support/folder.ts';
 import { Child } from './child.ts';
 import { Proxy } from './proxy.ts';
-import { postgresServer, redisServer, type Server } from './servers.ts';
+import { postgresServer, redisServer, type Server, SmallDisk } from './servers.ts';
 import { account, type CarrierPlan, Simulator } from './simulator.ts';
 
 /** What a scene is made of. */
@@ -24,6 +25,8 @@ export type SceneOptions = {
   readonly settings?: Readonly<Record<string, string | number>>;
   /** Further environment of every process. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** PostgreSQL lives on a file system of this size. */
+  readonly diskMegabytes?: number;
 };
 
 /** Roles in the order in which they start. */
@@ -63,33 +66,45 @@ type Seat = {
 export class Scene {
   readonly folder: string;
   readonly postgres: Server;
-  readonly redis: Server;
+  redis: Server;
   readonly sql: pg.Pool;
-  readonly redisClient: Redis;
+  redisClient: Redis;
   readonly carriers: readonly Simulator[];
   readonly options: SceneOptions;
   /** Key of the scene's one organisation. */
   key = '';
   organisation = '';
+  #redisCount = 1;
   readonly #seats = new Map<string, Seat>();
 
-  private constructor(folder: string, postgres: Server, redis: Server, options: SceneOptions) {
+  /** The file system of PostgreSQL, where it has one of its own. */
+  readonly disk: SmallDisk | undefined;
+
+  private constructor(
+    folder: string,
+    disk: SmallDisk | undefined,
+    postgres: Server,
+    redis: Server,
+    options: SceneOptions,
+  ) {
     this.folder = folder;
+    this.disk = disk;
     this.postgres = postgres;
     this.redis = redis;
     this.options = options;
     this.sql = new pg.Pool({ connectionString: postgres.url, max: 3, application_name: 'faults' });
     this.sql.on('error', () => undefined);
-    this.redisClient = new Redis(redis.url, { maxRetriesPerRequest: null, retryStrategy: () => 50 });
-    this.redisClient.on('error', () => undefined);
+    this.redisClient = clientOf(redis);
     this.carriers = options.carriers.map((plan) => new Simulator(plan, folder));
   }
 
   /** Starts everything, fresh. */
   static async open(options: SceneOptions): Promise<Scene> {
     const folder = temporaryFolder();
-    const [postgres, redis] = await Promise.all([postgresServer(folder), redisServer(folder)]);
-    const scene = new Scene(folder, postgres, redis, options);
+    const { diskMegabytes } = options;
+    const disk = diskMegabytes === undefined ? undefined : new SmallDisk(join(folder, 'disk'), diskMegabytes);
+    const [postgres, redis] = await Promise.all([postgresServer(disk?.folder ?? folder), redisServer(folder)]);
+    const scene = new Scene(folder, disk, postgres, redis, options);
     try {
       await Promise.all([scene.#prepareDatabase(), ...scene.carriers.map((carrier) => carrier.start())]);
       scene.#seat('recorder', 'recorder');
@@ -231,6 +246,34 @@ export class Scene {
     return { ...environment, DATABASE_URL: url.href };
   }
 
+  // ── Redis and its replica ────────────────────────────────────────────────────────────────────
+
+  /** A second Redis that follows the first over a line of its own; resolves when it has caught up. */
+  async addReplica(): Promise<Replica> {
+    const server = await redisServer(this.folder, `redis-${++this.#redisCount}`);
+    const line = await Proxy.open(this.redis.port);
+    const client = new Redis(server.url);
+    await client.replicaof('127.0.0.1', line.port);
+    while (!/master_link_status:up/.test(await client.info('replication'))) await delay(10);
+    client.disconnect();
+    return { server, line };
+  }
+
+  /** Kills Redis and lets the replica take its place on every line. */
+  async promote({ server, line }: Replica): Promise<void> {
+    await this.redis.kill();
+    this.redis.forget();
+    await line.close();
+    const client = new Redis(server.url);
+    await client.replicaof('NO', 'ONE');
+    client.disconnect();
+    this.redis = server;
+    this.redisClient.disconnect();
+    this.redisClient = clientOf(server);
+    for (const proxy of this.lines('redis')) proxy.target = server.port;
+    for (const proxy of this.lines('redis')) proxy.reset();
+  }
+
   // ── the whole ────────────────────────────────────────────────────────────────────────────────
 
   /** Heals every line, starts whatever is down, and lets the carriers behave as planned again. */
@@ -270,8 +313,18 @@ export class Scene {
     await this.sql.end();
     await this.redis.stop();
     await this.postgres.stop();
+    this.disk?.close();
     if (!keepsFolder) removeFolder(this.folder);
   }
+}
+
+/** A Redis that follows the scene's, and the line over which it does. */
+export type Replica = { readonly server: Server; readonly line: Proxy };
+
+function clientOf({ url }: Server): Redis {
+  const client = new Redis(url, { maxRetriesPerRequest: null, retryStrategy: () => 50 });
+  client.on('error', () => undefined);
+  return client;
 }
 
 function defaultsOf({ plan }: Simulator): Partial<CarrierPlan['behaviour'] & object> {

@@ -2,7 +2,8 @@
  * PostgreSQL and Redis of a fault scene: durable, each on a port that stays the same over kills and restarts.
  * Runs in the test's process.
  */
-import { chmodSync, existsSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { tocsinHome } from '../../cluster/embedded.ts';
 import { startPostgres } from '../../cluster/embedded-postgres.ts';
@@ -20,6 +21,7 @@ export class Server {
 
   constructor(server: EmbeddedServer, run: (port: number) => Promise<EmbeddedServer>, forget: () => void) {
     this.#server = server;
+    this.#follow(server);
     this.#run = run;
     this.#forget = forget;
     this.port = server.port;
@@ -31,6 +33,14 @@ export class Server {
     if (this.isRunning) return;
     this.#server = await this.#run(this.port);
     this.isRunning = true;
+    this.#follow(this.#server);
+  }
+
+  /** It may end by itself: a full disk does that. */
+  #follow(server: EmbeddedServer): void {
+    void server.exited.then(() => {
+      if (server === this.#server) this.isRunning = false;
+    });
   }
 
   /** Ends it in order. */
@@ -64,12 +74,48 @@ export class Server {
 }
 
 /** A Redis with an append-only file written every second, in `folder`. */
-export async function redisServer(folder: string): Promise<Server> {
-  const directory = join(folder, 'redis');
+export async function redisServer(folder: string, name = 'redis'): Promise<Server> {
+  const directory = join(folder, name);
   const run = (port: number) => startRedis({ directory, port, cache: join(tocsinHome(), 'redis-programs') });
   return new Server(await run(0), run, () => {
     rmSync(join(directory, 'appendonlydir'), { recursive: true, force: true });
   });
+}
+
+/** Whether this process may mount a small file system. */
+export function canMount(): boolean {
+  return process.platform === 'linux' && process.getuid?.() === 0 && spawnSync('mount', ['--version']).status === 0;
+}
+
+/** A file system of its own, of a fixed size, that can be filled without harm to anybody else. */
+export class SmallDisk {
+  readonly folder: string;
+  readonly #ballast: string;
+
+  /** Mounts it over `folder`, which is made. Needs `canMount`. */
+  constructor(folder: string, megabytes: number) {
+    this.folder = folder;
+    this.#ballast = join(folder, 'ballast');
+    mkdirSync(folder, { mode: 0o755 });
+    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m,mode=755`, 'faults', folder]);
+    if (mounted.status !== 0) throw new Error(`cannot mount: ${mounted.stderr.toString()}`);
+  }
+
+  /** Takes all room but a few blocks. */
+  fill(): void {
+    const { bavail, bsize } = statfsSync(this.folder);
+    writeFileSync(this.#ballast, Buffer.alloc(Math.max(0, (bavail - 16) * bsize)));
+  }
+
+  /** Gives the room back. */
+  free(): void {
+    rmSync(this.#ballast, { force: true });
+  }
+
+  /** Unmounts it; nobody may use it any more. */
+  close(): void {
+    spawnSync('umount', ['-l', this.folder]);
+  }
 }
 
 /** A PostgreSQL that syncs, in `folder`. */

@@ -206,6 +206,44 @@ export const carrierCases: readonly FaultCase[] = [
     },
   },
   {
+    name: 'carrier-answers-twice',
+    group: 6,
+    about: 'every answer of a carrier comes twice',
+    quick: false,
+    async run(stage) {
+      const [carrier] = stage.scene.carriers;
+      const lines = stage.scene.lines(carrier?.plan.name ?? '');
+      for (const line of lines) line.poison({ answersTwice: true });
+      await stage.launchBoth();
+      await stage.somewhere(0.05, 0.2);
+      stage.breaksCarrier(carrier?.plan.name ?? '');
+      await carrier?.disconnect();
+      stage.healed();
+    },
+  },
+  {
+    name: 'carrier-never-reads',
+    group: 6,
+    about: 'a carrier takes connections and reads nothing for a while: workers stay small, the other carrier goes on',
+    quick: false,
+    async run(stage) {
+      await midway(stage);
+      const [carrier, other] = stage.scene.carriers;
+      const before = (await other?.stats())?.received ?? 0;
+      await carrier?.behave({ readPauseMs: 1_000 });
+      // Enough for several connections, each with a window that the carrier reads when it is too late.
+      await stage.hold(4_000);
+      for (let connection = 0; connection < 4; connection++) stage.breaksCarrier(carrier?.plan.name ?? '');
+      if (((await other?.stats())?.received ?? 0) === before) stage.problems.push('the other carrier stood still');
+      for (const worker of stage.scene.names('worker')) {
+        const megabytes = stage.scene.child(worker).megabytes;
+        if (megabytes > 400) stage.problems.push(`${worker} takes ${megabytes} MB`);
+      }
+      await carrier?.behave({ readPauseMs: 0 });
+      stage.healed();
+    },
+  },
+  {
     name: 'carrier-restart',
     group: 6,
     about: 'kill -9 of a carrier in mid-window; it comes back on its address and resends no receipt',

@@ -1,5 +1,6 @@
 /** Group 5: PostgreSQL restarted, away, slow, and out of disk. */
 import type { Stage } from '../stage.ts';
+import { canMount } from '../servers.ts';
 import type { FaultCase } from './case.ts';
 
 async function enqueued(stage: Stage): Promise<void> {
@@ -53,6 +54,26 @@ export const postgresCases: readonly FaultCase[] = [
           "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'tocsin-%'",
         );
       }
+      stage.healed();
+    },
+  },
+  {
+    name: 'postgres-full',
+    group: 5,
+    about: 'the disk of PostgreSQL is full for a while: nothing is recorded meanwhile, and everything afterwards',
+    quick: false,
+    scene: 'small-disk',
+    unable: () => (canMount() ? undefined : 'only root may mount a small file system'),
+    async run(stage) {
+      const { disk, postgres } = stage.scene;
+      await stage.launchBoth();
+      await enqueued(stage);
+      disk?.fill();
+      await stage.received(stage.segments);
+      await stage.hold(2_000);
+      disk?.free();
+      // It ends where it cannot even write its log ahead; whoever runs it starts it again.
+      await postgres.start();
       stage.healed();
     },
   },

@@ -12,6 +12,23 @@ async function midway(stage: Stage): Promise<void> {
   await stage.somewhere();
 }
 
+/** Promotes a replica that is `behindMs` behind, as a sentinel does; its address is moved as a service's would be. */
+async function failover(stage: Stage, behindMs: number): Promise<void> {
+  const { scene } = stage;
+  const replica = await scene.addReplica();
+  await midway(stage);
+  everyBindMayBreak(stage);
+  if (behindMs > 0) {
+    replica.line.blackhole();
+    await stage.hold(behindMs);
+    // Outcomes and receipts of that time are gone, though carriers saw them answered.
+    stage.sent.add('submitted');
+    for (const { plan } of scene.carriers) stage.leavesUnanswered(Math.ceil((plan.ratePerSecond * behindMs) / 1_000));
+  } else await scene.redisClient.wait(1, 1_000);
+  await scene.promote(replica);
+  stage.healed();
+}
+
 export const redisCases: readonly FaultCase[] = [
   {
     name: 'redis-restart',
@@ -42,6 +59,22 @@ export const redisCases: readonly FaultCase[] = [
       stage.scene.redis.forget();
       await stage.scene.redis.start();
       stage.healed();
+    },
+  },
+  {
+    name: 'redis-failover',
+    group: 4,
+    about: 'Redis dies and its replica, which has everything, takes over its address',
+    quick: false,
+    run: (stage) => failover(stage, 0),
+  },
+  {
+    name: 'redis-failover-behind',
+    group: 4,
+    about: 'Redis dies and its replica, which lacks the last moments, takes over its address',
+    quick: false,
+    async run(stage) {
+      await failover(stage, stage.between(20, 60));
     },
   },
   {
