@@ -89,7 +89,7 @@ export class Link {
   #framesInChunk = 0;
   #answeredInChunk = 0;
   #answeredAtMs = Number.NEGATIVE_INFINITY;
-  /** Requests that were given up and not answered since: the carrier may still count them, so they keep their places. */
+  /** Requests given up and not answered since: the carrier may still count them, so they keep their places. */
   #givenUp = 0;
   #isDraining = false;
   #isCorked = false;
