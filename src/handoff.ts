@@ -334,6 +334,10 @@ export type Conveyor = {
   lastBatch(carrier: string, campaign: Id): Promise<number>;
   /** Raises that number to `batch`, where it is lower: batches up to there were dealt with by other means. */
   raiseLastBatch(carrier: string, campaign: Id, batch: number): Promise<void>;
+  /** Batches of a campaign that wait at a carrier or are in workers' hands. */
+  batchesLeft(carrier: string, campaign: Id): Promise<number>;
+  /** Id of the last outcome entry of a carrier, be it deleted by now; `0-0` when there was none. */
+  lastOutcome(carrier: string): Promise<string>;
   /**
    * Adds an outcome entry that gives the first `recipients` indexes of a batch the outcome `kind`: one record
    * with that count, segment 0 of 1, no message id.

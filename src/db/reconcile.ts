@@ -73,6 +73,28 @@ export async function enqueuedShares(pool: Pool, campaign: Id): Promise<Enqueued
   return rows;
 }
 
+/**
+ * Open campaigns whose every batch has been in Redis and whose counts do not come to their recipients; how many
+ * messages of each have an outcome.
+ */
+export async function unfinishedCampaigns(pool: Pool): Promise<ReadonlyMap<Id, number>> {
+  const { rows } = await pool.query<{ id: Id; known: number }>(
+    `select c.id, p.known from campaigns c, lateral (
+        select coalesce(sum(awaiting_receipt + delivered + failed + unknown + expired + cancelled), 0)::float8 as known
+        from campaign_progress p where p.campaign_id = c.id) p
+      where c.status in ('sending', 'paused', 'cancelling') and c.enqueued_at is not null and p.known < c.recipients`,
+  );
+  return new Map(rows.map(({ id, known }) => [id, known]));
+}
+
+/** Id of the last outcome entry of each carrier that is recorded. */
+export async function recordedThrough(pool: Pool): Promise<ReadonlyMap<string, string>> {
+  const { rows } = await pool.query<{ carrier: string; through: string }>(
+    'select carrier, outcomes_id as through from recorder_offsets',
+  );
+  return new Map(rows.map(({ carrier, through }) => [carrier, through]));
+}
+
 /** A batch and a code of `messageStateCodes` for each of its messages. */
 export type BatchStanding = {
   readonly number: number;

@@ -27,6 +27,7 @@ import {
 import { type Batch, type CampaignStatus, type Conveyor, type Enqueue } from '../handoff.ts';
 import type { Log } from '../telemetry.ts';
 import { type CarrierReach, judge, Taken } from './restore.ts';
+import { Stranded } from './stranded.ts';
 
 /** What a reconciler is made of. */
 export type ReconcilerOptions = {
@@ -47,6 +48,8 @@ export type Reconciled = 'good' | 'restored' | 'elsewhere';
 const leaseName = 'reconcile';
 const restoringMark = 'restoring:';
 const pageBatches = 100;
+/** Times that a batch goes into Redis. */
+const attemptsMax = 5;
 /** Redis's clock and ours may differ by this. */
 const clockMarginMs = 2000;
 const verbs: Readonly<Partial<Record<CampaignStatus, 'pause' | 'cancel'>>> = { paused: 'pause', cancelling: 'cancel' };
@@ -56,15 +59,21 @@ const verbs: Readonly<Partial<Record<CampaignStatus, 'pause' | 'cancel'>>> = { p
  * a power cut within its append-only file's second or a failover to a replica that was behind.
  * @throws Fault `fenced` when another process took the lease meanwhile, `postgres`, `redis`.
  */
-export async function reconcile(options: ReconcilerOptions, signal: AbortSignal): Promise<Reconciled> {
+export async function reconcile(
+  options: ReconcilerOptions,
+  signal: AbortSignal,
+  stranded: Stranded = new Stranded(),
+): Promise<Reconciled> {
   const { database, conveyor, owner, leaseMs } = options;
   const [current, known] = [await conveyor.epoch(), await readEpochs(database.pool)];
   const isGood = current !== undefined && current === known.good;
   const lost = isGood ? await lostShares(options) : undefined;
-  if (lost?.length === 0) return 'good';
+  const left = lost?.length === 0 ? await stranded.shares(options) : [];
+  if (lost?.length === 0 && left.length === 0) return 'good';
   const lease = await takeLease(database.pool, leaseName, owner, leaseMs);
   if (lease === undefined) return 'elsewhere';
   try {
+    if (left.length > 0) return await restoreStranded(options, lease, left, signal);
     if (lost !== undefined) return await restoreShares(options, lease, known.good ?? '', lost, signal);
     if (known.good === undefined && known.restoring === undefined) return await nameData(options, lease, current);
     return await restoreAll(options, lease, current, known.restoring, signal);
@@ -107,7 +116,8 @@ async function restoreAll(
   return done;
 }
 
-type LostShare = EnqueuedShare & { readonly campaign: OpenCampaign };
+/** A carrier's share of a campaign of which Redis lost something. */
+export type LostShare = EnqueuedShare & { readonly campaign: OpenCampaign };
 
 /** Batches that PostgreSQL remembers as enqueued and Redis does not know. */
 async function lostShares({ database, conveyor }: ReconcilerOptions): Promise<LostShare[]> {
@@ -121,6 +131,24 @@ async function lostShares({ database, conveyor }: ReconcilerOptions): Promise<Lo
   return lost;
 }
 
+/** Every batch of these was taken, and what has no outcome may have been sent. */
+async function restoreStranded(
+  options: ReconcilerOptions,
+  lease: Lease,
+  shares: readonly LostShare[],
+  signal: AbortSignal,
+): Promise<Reconciled> {
+  const everything = new Taken({ ratePerSecond: 0, recipientsInHandsMax: Number.POSITIVE_INFINITY }, 0, 0);
+  // A name of its own: what an earlier restore put in again is no reason to do so once more.
+  const mark = `stranded:${randomUUID()}`;
+  for (const share of shares) {
+    options.log.warn('reconcile.campaign.stranded', { campaign: share.campaign.id, carrier: share.carrier });
+    await restoreShare(options, lease, mark, share.campaign, share, everything, signal);
+    if (signal.aborted) return 'elsewhere';
+  }
+  return 'restored';
+}
+
 async function restoreShares(
   options: ReconcilerOptions,
   lease: Lease,
@@ -130,7 +158,10 @@ async function restoreShares(
 ): Promise<Reconciled> {
   const recorded = await lastRecordedMs(options.database.pool);
   for (const share of shares) {
-    await restoreShare(options, lease, epoch, share.campaign, share, recorded.get(share.carrier) ?? 0, signal);
+    const recordedMs = Math.max(recorded.get(share.carrier) ?? 0, share.campaign.plannedAtMs);
+    const reach = options.reachOf(share.carrier);
+    const taken = new Taken(reach, recordedMs - clockMarginMs, options.clock.nowMs());
+    await restoreShare(options, lease, epoch, share.campaign, share, taken, signal);
     if (signal.aborted) return 'elsewhere';
   }
   return 'restored';
@@ -142,15 +173,13 @@ async function restoreShare(
   epoch: string,
   campaign: OpenCampaign,
   share: EnqueuedShare,
-  recordedMs: number,
+  taken: Taken,
   signal: AbortSignal,
 ): Promise<void> {
-  const { database, enqueue, conveyor, clock, log } = options;
+  const { database, enqueue, conveyor, log } = options;
   const { carrier } = share;
   const verb = verbs[campaign.status];
   if (verb !== undefined) await enqueue.control(carrier, campaign.id, verb);
-  const sinceMs = Math.max(recordedMs, campaign.plannedAtMs) - clockMarginMs;
-  const taken = new Taken(options.reachOf(carrier), sinceMs, clock.nowMs());
   for (let from = share.from; from <= share.through; from += pageBatches) {
     await takeLease(database.pool, lease.name, lease.owner, options.leaseMs);
     const through = Math.min(from + pageBatches - 1, share.through);
@@ -158,7 +187,11 @@ async function restoreShare(
     const again = new Map<number, readonly number[]>();
     let unknown = 0;
     for (const standing of standings) {
-      const verdict = judge(campaign.nature, standing.states, standing.restored === epoch ? undefined : taken);
+      const isJudged = standing.restored === epoch;
+      const judged = judge(campaign.nature, standing.states, isJudged ? undefined : taken);
+      // What goes in again and again without an outcome is itself at fault.
+      const isHopeless = judged.kind === 'again' && !isJudged && standing.attempt >= attemptsMax;
+      const verdict = isHopeless ? ({ kind: 'unknown' } as const) : judged;
       if (verdict.kind === 'again') again.set(standing.number, verdict.only);
       if (verdict.kind === 'unknown') unknown += 1;
       if (verdict.kind === 'unknown') await settleUnknown(options, campaign, carrier, standing);

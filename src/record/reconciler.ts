@@ -4,6 +4,7 @@
  */
 import type { Service } from '../service.ts';
 import { type ReconcilerOptions, reconcile } from './reconcile.ts';
+import { Stranded } from './stranded.ts';
 
 /** See the head of this file. */
 export class Reconciler implements Service {
@@ -11,6 +12,7 @@ export class Reconciler implements Service {
   readonly #options: ReconcilerOptions;
   readonly #everyMs: number;
   readonly #abort = new AbortController();
+  readonly #stranded = new Stranded();
   #running: Promise<void> | undefined;
   #endPause: (() => void) | undefined;
 
@@ -49,7 +51,7 @@ export class Reconciler implements Service {
 
   async #look(): Promise<void> {
     try {
-      await reconcile(this.#options, this.#abort.signal);
+      await reconcile(this.#options, this.#abort.signal, this.#stranded);
     } catch (error) {
       this.#options.log.warn('reconcile.failed', {}, error);
     }

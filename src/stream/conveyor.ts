@@ -43,6 +43,19 @@ export class StreamConveyor implements Conveyor {
   }
 
   /** See `Conveyor`. */
+  async batchesLeft(carrier: string, campaign: Id): Promise<number> {
+    return await this.#redis.xlen(carrierKeys(carrier).campaign(campaign));
+  }
+
+  /** See `Conveyor`. */
+  async lastOutcome(carrier: string): Promise<string> {
+    const key = carrierKeys(carrier).outcomes;
+    if ((await this.#redis.exists(key)) === 0) return '0-0';
+    const facts = (await this.#redis.xinfo('STREAM', key)) as string[];
+    return facts[facts.indexOf('last-generated-id') + 1] ?? '0-0';
+  }
+
+  /** See `Conveyor`. */
   async settle(carrier: string, header: OutcomeHeader, recipients: number, kind: OutcomeKind): Promise<void> {
     const writer = new OutcomeWriter(oneRecordBytes);
     writer.add(0, recipients, 0, 1, kind, 0, '');

@@ -12,6 +12,7 @@ import {
 } from '../../src/handoff.ts';
 import { reconcile, type ReconcilerOptions } from '../../src/record/reconcile.ts';
 import { judge, Taken } from '../../src/record/restore.ts';
+import { Stranded } from '../../src/record/stranded.ts';
 import { entryVersion, OutcomeWriter, readBatch, readOutcomes } from '../../src/stream/entry.ts';
 import { carrierKeys, planKeys } from '../../src/stream/keys.ts';
 import { Producer } from '../../src/stream/producer.ts';
@@ -40,6 +41,9 @@ function conveyor(): Conveyor {
     lastBatch: async (name, campaign) => Number((await s.redis.hget(carrierKeys(name).meta(campaign), 'last')) ?? 0),
     raiseLastBatch: async (name, campaign, batch) =>
       void (await s.redis.hset(carrierKeys(name).meta(campaign), 'last', batch)),
+    batchesLeft: async (name, campaign) => await s.redis.xlen(carrierKeys(name).campaign(campaign)),
+    lastOutcome: async (name) =>
+      (await s.redis.xrevrange(carrierKeys(name).outcomes, '+', '-', 'COUNT', 1))[0]?.[0] ?? '0-0',
     async settle(name, header, recipients, kind) {
       const writer = new OutcomeWriter(64);
       writer.add(0, recipients, 0, 1, kind, 0, '');
@@ -232,4 +236,51 @@ test('reconcile - a carrier’s rate since the last record bounds what can have 
   const complete = new Uint8Array(10).fill(messageStateCodes.unknown);
   expect(judge('information', complete, taken).kind).toBe('complete');
   expect(judge('alert', complete, taken).kind).toBe('again');
+});
+
+/** A campaign of five batches of which Redis has nothing any more, and of whose third nothing is recorded. */
+async function strandedCampaign(nature: Nature): Promise<Id> {
+  const id = await campaignOfBatches(nature, 5);
+  await s.owner.query('update campaigns set enqueued_at = now() where id = $1', [id]);
+  await reconcile(options(), signal);
+  await s.redis.hset(keys.meta(id), 'last', 5);
+  await recordOutcomes(
+    id,
+    [1, 2, 4, 5].map((batch) => [batch, accepted(0, batchSize)] as const),
+  );
+  return id;
+}
+
+test('stranded - information that nobody has any more is unknown, once its campaign stands still', async () => {
+  await strandedCampaign('information');
+  const looks = new Stranded();
+  expect(await reconcile(options(), signal, looks)).toBe('good');
+  expect(await reconcile(options(), signal, looks)).toBe('restored');
+  expect((await unknownBatches()).slice(-1)).toEqual([3]);
+});
+
+test('stranded - an alert that nobody has any more goes out again, but not for ever', async () => {
+  const id = await strandedCampaign('alert');
+  const looks = new Stranded();
+  await reconcile(options(), signal, looks);
+  expect(await reconcile(options(), signal, looks)).toBe('restored');
+  expect((await inRedis(id)).map(({ number, attempt, recipients }) => [number, attempt, recipients])).toEqual([
+    [3, 2, batchSize],
+  ]);
+  // As long as it is there, nobody misses it.
+  expect(await reconcile(options(), signal, looks)).toBe('good');
+  expect(await reconcile(options(), signal, looks)).toBe('good');
+  await s.owner.query('update batches set attempt = 5 where campaign_id = $1', [id]);
+  await s.redis.del(keys.campaign(id));
+  await reconcile(options(), signal, looks);
+  expect(await reconcile(options(), signal, looks)).toBe('restored');
+  expect(await inRedis(id)).toEqual([]);
+});
+
+test('stranded - a campaign whose last outcomes are not recorded yet only waits for the recorder', async () => {
+  const id = await strandedCampaign('information');
+  await s.outcomes(id, 3, 2 * batchSize, accepted(0, batchSize));
+  const looks = new Stranded();
+  expect(await reconcile(options(), signal, looks)).toBe('good');
+  expect(await reconcile(options(), signal, looks)).toBe('good');
 });
