@@ -80,9 +80,8 @@ export class Runner {
       outcome = { verdicts: [], problems: [text], recoverySeconds: 0 };
     }
     const { problems } = outcome;
-    const isKept = problems.length > 0 && this.#keepsFolders;
-    if (problems.length > 0) await this.#drop(kind);
-    return { ...summed(fault, seed, outcome), ...(isKept ? { folder: scene.folder } : {}) };
+    const folder = problems.length > 0 ? await this.#drop(kind) : '';
+    return { ...summed(fault, seed, outcome), ...(folder === '' ? {} : { folder }) };
   }
 
   /** Ends every scene; what was sent after its case was judged is a problem. */
@@ -112,10 +111,10 @@ export class Runner {
     return scene;
   }
 
-  async #drop(kind: SceneKind): Promise<void> {
+  async #drop(kind: SceneKind): Promise<string> {
     const scene = this.#scenes.get(kind);
     this.#scenes.delete(kind);
-    await scene?.close(this.#keepsFolders);
+    return (await scene?.close(this.#keepsFolders)) ?? '';
   }
 }
 

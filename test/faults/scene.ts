@@ -12,6 +12,7 @@ import { environmentName } from '../../config/schema.ts';
 import { newKey } from '../../src/api/authentication.ts';
 import { ensureRolePasswords, migrate, urlOfRole } from '../../src/db/migrate.ts';
 import { removeFolder, temporaryFolder } from '../support/folder.ts';
+import { dumpRedis, keepFolder } from './autopsy.ts';
 import { Child } from './child.ts';
 import { Proxy } from './proxy.ts';
 import { postgresServer, redisServer, type Server, SmallDisk } from './servers.ts';
@@ -303,8 +304,10 @@ export class Scene {
     return JSON.parse(answer) as Answer;
   }
 
-  /** Ends everything and removes what it wrote. */
-  async close(keepsFolder = false): Promise<void> {
+  /** Ends everything and removes what it wrote, or keeps it for whoever looks; returns where that is. */
+  async close(keepsFolder = false): Promise<string> {
+    const names = this.carriers.map(({ plan }) => plan.name);
+    if (keepsFolder && this.redis.isRunning) await dumpRedis(this.redisClient, names, this.folder);
     this.redisClient.disconnect();
     const children = [...this.#seats.values()].flatMap(({ child }) => (child?.isRunning === true ? [child] : []));
     await Promise.all(children.map((child) => child.kill()));
@@ -314,7 +317,9 @@ export class Scene {
     await this.redis.stop();
     await this.postgres.stop();
     this.disk?.close();
-    if (!keepsFolder) removeFolder(this.folder);
+    if (keepsFolder) return keepFolder(this.folder);
+    removeFolder(this.folder);
+    return '';
   }
 }
 
