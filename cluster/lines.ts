@@ -10,7 +10,7 @@ import type { Clock } from '../src/clock.ts';
 import type { Encode, EncodeProfile } from '../src/handoff.ts';
 import { Intake } from '../src/send/intake.ts';
 import { Sender } from '../src/send/sender.ts';
-import { Consumer } from '../src/stream/consumer.ts';
+import { Consumer, type Reserving } from '../src/stream/consumer.ts';
 import { ContentCache } from '../src/stream/content.ts';
 import { SlotLeases } from '../src/stream/slots.ts';
 import { tellUp } from '../src/stream/standing.ts';
@@ -27,6 +27,8 @@ export type WorkerParts = {
   readonly settings: Settings;
   /** Role `command`. */
   readonly redis: RedisConnection;
+  /** Where reservations are made; over `redis` when absent. */
+  readonly reserving?: Reserving;
   /** Role `subscribing`. */
   readonly subscribing: RedisConnection;
   readonly encode: Encode;
@@ -50,7 +52,7 @@ export type Lines = {
 export function createLines(carrier: Carrier, parts: WorkerParts): Lines {
   const { worker, settings, redis, subscribing, encode, clock } = parts;
   const log = parts.log.with({ carrier: carrier.name });
-  const consumer = new Consumer(redis, carrier.name, worker, settings.batchLeaseMs);
+  const consumer = new Consumer(redis, carrier.name, worker, settings.batchLeaseMs, parts.reserving);
   const contents = new ContentCache((campaign) => consumer.content(campaign), contentsMax);
   const intake = new Intake(consumer, carrier.messageId, clock, log);
   const pool: Pool = new Pool(

@@ -6,6 +6,7 @@ import { hostname } from 'node:os';
 import { systemClock } from '../src/clock.ts';
 import { connectRedis } from '../src/stream/redis.ts';
 import { startRedisClock } from '../src/stream/redis-clock.ts';
+import { Replicas } from '../src/stream/replica.ts';
 import { createLines } from './lines.ts';
 import { required, requiredCarriers } from './required.ts';
 import { type Context, type Parts, runProcess } from './run.ts';
@@ -22,9 +23,21 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
   const threads = startThreads({ threads: settings.encodeThreads, inPlaceBelow: settings.encodeInPlaceBelow });
   const redis = await connectRedis(redisUrl, 'command', log, worker);
   const subscribing = await connectRedis(redisUrl, 'subscribing', log, worker);
+  // A connection of its own: whatever shares it waits for the replica too.
+  const reserving = await connectRedis(redisUrl, 'command', log, `${worker}-reserving`);
+  const replicas = new Replicas(reserving, systemClock, log);
   // By a clock of its own that is an hour ahead, it would let everything expire.
   const clock = await startRedisClock(redis, systemClock, log);
-  const parts = { worker, settings, redis, subscribing, encode: threads.encode, clock, log };
+  const parts = {
+    worker,
+    settings,
+    redis,
+    reserving: { redis: reserving, reached: () => replicas.reached() },
+    subscribing,
+    encode: threads.encode,
+    clock,
+    log,
+  };
   const lines = carriers.map((carrier) => createLines(carrier, parts));
   countWorker(metrics, lines);
   return {
@@ -39,7 +52,7 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
           await threads.close();
           clock.stop();
           subscribing.disconnect();
-          await redis.quit();
+          await Promise.all([redis.quit(), reserving.quit()]);
         },
       },
     ],

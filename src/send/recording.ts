@@ -83,7 +83,7 @@ export class Recording {
   }
 
   /** Puts outcomes into the stream; false when the batch belongs to another worker. Waits while Redis is away. */
-  async record(hold: Hold, ledger: BatchLedger, flush: number, done: boolean): Promise<boolean> {
+  async record(hold: Hold, ledger: BatchLedger, flush: number, done: boolean, areAnswers = true): Promise<boolean> {
     const { organisation, number, attempt, firstOrdinal, packed: recipients }: Batch = ledger.batch;
     const { campaign, entry, owner } = hold;
     const settlement = {
@@ -96,6 +96,7 @@ export class Recording {
       packed: ledger.takeOutcomes(),
       answered: Buffer.from(ledger.answered),
       packedBytes: recipients.length,
+      areAnswers,
     };
     for (;;) {
       try {

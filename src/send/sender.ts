@@ -92,7 +92,7 @@ export class Sender implements RunSource {
         this.#counts[outcome] += recipients;
       },
       refused: async (ledger, hold) => {
-        await this.#recording.record(hold, ledger, 1, true);
+        await this.#recording.record(hold, ledger, 1, true, false);
       },
       idle: () => this.#checkEmpty(),
     });

@@ -60,6 +60,16 @@ export type Settlement = Hold & {
   readonly packed: Buffer;
   readonly answered: Buffer;
   readonly packedBytes: number;
+  /** Answers are facts, and recorded even when the batch is somebody else's by now; other outcomes are not. */
+  readonly areAnswers: boolean;
+};
+
+/** Where reservations are made. */
+export type Reserving = {
+  /** Role `command`; waiting for a replica holds up whatever else goes over it. */
+  readonly redis: Redis;
+  /** Resolves when what it wrote is on a replica, if there is one: what was reserved may be written then. */
+  reached(): Promise<void>;
 };
 
 /** Streams of one carrier, for one worker. */
@@ -68,15 +78,23 @@ export class Consumer {
   readonly #keys: CarrierKeys;
   readonly #worker: string;
   readonly #leaseMs: number;
+  readonly #reserving: Reserving;
   #holds = 0;
   readonly #scripts: Record<'take' | 'claim' | 'renew' | 'reserve' | 'settle' | 'giveBack' | 'setAside', Script>;
 
   /**
    * `worker` names the holder in ledgers and is this process's alone, for ever; `leaseMs` is how long a batch is safe
-   * without renewal.
+   * without renewal. `reserving`: by default over `redis`, and no replica is waited for.
    */
-  constructor(redis: Redis, carrier: string, worker: string, leaseMs: number) {
+  constructor(
+    redis: Redis,
+    carrier: string,
+    worker: string,
+    leaseMs: number,
+    reserving: Reserving = { redis, reached: async () => undefined },
+  ) {
     this.#redis = redis;
+    this.#reserving = reserving;
     this.#keys = carrierKeys(carrier);
     this.#worker = worker;
     this.#leaseMs = leaseMs;
@@ -84,7 +102,7 @@ export class Consumer {
       take: script(redis, takeScript),
       claim: script(redis, claimScript),
       renew: script(redis, renewScript),
-      reserve: script(redis, reserveScript),
+      reserve: script(reserving.redis, reserveScript),
       settle: script(redis, settleScript),
       giveBack: script(redis, giveBackScript),
       setAside: script(redis, setAsideScript),
@@ -123,6 +141,7 @@ export class Consumer {
   async reserve(hold: Hold, reserved: number, frames: number): Promise<HoldState> {
     const { prefix } = this.#keys;
     const reply = await this.#scripts.reserve(prefix, this.#leaseMs, memberOf(hold), hold.owner, reserved, frames);
+    await this.#reserving.reached();
     return (reply as Buffer).toString() as HoldState;
   }
 
@@ -139,6 +158,7 @@ export class Consumer {
       s.packed,
       s.answered,
       s.packedBytes,
+      s.areAnswers ? 1 : 0,
     );
     return reply === 1;
   }

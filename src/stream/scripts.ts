@@ -239,10 +239,10 @@ return redis.call('HGET', prefix .. ':meta:' .. campaign, 'state') or 'active'
 `;
 
 /**
- * KEYS prefix. ARGV owner, member, flush, done, version, header, packed, answered, packedBytes. Records answers and,
- * when the batch is done, acknowledges and deletes it. Answers are facts, so they are recorded even when the
- * batch belongs to somebody else by now. A repeated flush changes nothing.
- * 1 recorded · 0 recorded, but the batch is somebody else's.
+ * KEYS prefix. ARGV owner, member, flush, done, version, header, packed, answered, packedBytes, areAnswers. Records
+ * outcomes and, when the batch is done, acknowledges and deletes it. Answers are facts, so they are recorded even when
+ * the batch belongs to somebody else by now; other outcomes are not. A repeated flush changes nothing.
+ * 1 recorded · 0 the batch is somebody else's.
  */
 export const settleScript = `${allowOom}
 local prefix, owner, member, flush, done = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1'
@@ -250,7 +250,7 @@ local ledger = prefix .. ':ledger:' .. member
 local l = redis.call('HMGET', ledger, 'o', 'f')
 local mine = l[1] == owner
 if mine and tonumber(l[2] or '0') >= flush then return 1 end
-if #ARGV[7] > 0 then
+if #ARGV[7] > 0 and (mine or ARGV[10] == '1') then
   redis.call('XADD', prefix .. ':outcomes', '*', 'v', ARGV[5], 'h', ARGV[6], 'o', ARGV[7])
 end
 if not mine then return 0 end

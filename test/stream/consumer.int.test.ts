@@ -83,6 +83,8 @@ test('ownership - one who was taken for dead changes nothing, but what it was an
   await zombie.setAside(old, 'unreadable');
   expect(await zombie.settle(settlementOf(old, 7, false))).toBe(false);
   expect(await zombie.settle(settlementOf(old, 8, true))).toBe(false);
+  // What is no answer is not recorded by one who does not hold the batch.
+  expect(await zombie.settle({ ...settlementOf(old, 9, true), areAnswers: false })).toBe(false);
 
   expect(await outcomes()).toBe(3);
   expect(await ledgerOf(taken)).toEqual(ledger);

@@ -88,5 +88,6 @@ export function settlementOf(taken: TakenBatch, flush: number, done: boolean): S
     packed: writer.take(),
     answered: Buffer.from([flush]),
     packedBytes: batch.packed.length,
+    areAnswers: true,
   };
 }

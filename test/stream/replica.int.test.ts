@@ -1,0 +1,59 @@
+/** Waiting for a replica, on two real Redis servers and a line between them that can be cut. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
+import { connectRedis, type RedisConnection } from '../../src/stream/redis.ts';
+import { Replicas } from '../../src/stream/replica.ts';
+import { silentLog } from '../../src/telemetry.ts';
+import { Proxy } from '../faults/proxy.ts';
+import { HandClock } from '../support/hand-clock.ts';
+import { type OwnServer, ownRedis } from '../support/own-server.ts';
+
+let servers: OwnServer[];
+let line: Proxy;
+let primary: RedisConnection;
+let replica: RedisConnection;
+
+beforeAll(async () => {
+  servers = [await ownRedis(), await ownRedis()];
+  const [first, second] = servers as [OwnServer, OwnServer];
+  line = await Proxy.open(Number(new URL(first.url).port));
+  primary = await connectRedis(first.url, 'command', silentLog);
+  replica = await connectRedis(second.url, 'command', silentLog);
+});
+afterAll(async () => {
+  primary.disconnect();
+  replica.disconnect();
+  await line.close();
+  for (const server of servers) await server.dispose();
+});
+
+test('replica - none is waited for where there is none, and one that comes is, unless it does not answer', async () => {
+  const clock = new HandClock();
+  const replicas = new Replicas(primary, clock, silentLog);
+  await primary.set('key', '1');
+  await replicas.reached();
+
+  await replica.replicaof('127.0.0.1', line.port);
+  while (!/master_link_status:up/.test(await replica.info('replication')));
+  await clock.advance(2_000);
+  for (let value = 2; value < 50; value++) {
+    await primary.set('key', value);
+    await replicas.reached();
+    expect(await replica.get('key')).toBe(String(value));
+  }
+
+  line.blackhole();
+  await primary.set('key', 'cut');
+  await replicas.reached();
+  expect(await replica.get('key')).not.toBe('cut');
+  // It counts as none for a while: this one is not waited for at all.
+  const askedMs = systemClock.monotonicMs();
+  for (let turn = 0; turn < 20; turn++) await replicas.reached();
+  expect(systemClock.monotonicMs() - askedMs).toBeLessThan(1_000);
+
+  line.heal();
+  await clock.advance(5_000);
+  await primary.set('key', 'mended');
+  await replicas.reached();
+  expect(await replica.get('key')).toBe('mended');
+});
