@@ -15,7 +15,7 @@ export async function soak({ seed, forMs, say }: SoakOptions): Promise<number> {
   const runner = new Runner(quickScale, true);
   const chance = new Chance(seed);
   const endMs = performance.now() + forMs;
-  const faults = cases.filter((fault) => fault.scene === undefined && fault.unable?.() === undefined);
+  const faults = cases.filter((fault) => fault.scene === undefined && fault.open === undefined);
   let failed = 0;
   for (let turn = 1; performance.now() < endMs; turn++) {
     const fault = faults[Math.floor(chance.next() * faults.length)];

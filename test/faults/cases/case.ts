@@ -13,6 +13,8 @@ export type FaultCase = {
   /** Part of `npm test`; the others run by `npm run faults`. */
   readonly quick: boolean;
   readonly scene?: SceneKind;
+  /** The promise that is not kept yet: it runs by `--only` alone. */
+  readonly open?: string;
   /** Why it cannot run on this machine; undefined when it can. */
   readonly unable?: () => string | undefined;
   /** Launches campaigns and does the damage. The judge comes afterwards. */
