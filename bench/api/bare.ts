@@ -39,7 +39,7 @@ const selectProgress = {
 const selectResults = {
   name: 'bare_results',
   text: `select c.ordinal, c.resident_id, c.address, r.first_name, r.last_name
-    from recipients c join residents r on r.id = c.resident_id
+    from bare_recipients c join residents r on r.id = c.resident_id
     where c.campaign_id = $1 order by c.ordinal limit $2`,
 };
 

@@ -46,6 +46,7 @@ export async function setScene(cluster: BenchCluster, recipients: number, profil
     await new Promise((resolve) => setTimeout(resolve, campaignPollMs));
     ({ status } = await cluster.api.call<{ status: string }>('GET', `/campaigns/${sent}`, key));
   }
+  await createBareRecipients(cluster);
   // From here on the API has the machine for itself: what it launches waits for a planner that is not there.
   await cluster.stopProcesses();
   return { organisation, key, list, sent, draft };
@@ -58,6 +59,17 @@ async function createBareTables(cluster: BenchCluster): Promise<void> {
       created_at timestamptz not null default now());
     create table bare_commands (id bigint generated always as identity primary key, campaign_id bigint not null,
       command text not null, created_at timestamptz not null default now())`);
+}
+
+/** One row for each recipient, which is how one would keep them who does not send millions. */
+async function createBareRecipients(cluster: BenchCluster): Promise<void> {
+  await cluster.sql.query(
+    `create table bare_recipients as select b.campaign_id, b.first_ordinal + u.position::int - 1 as ordinal,
+        u.resident as resident_id, u.packed as address
+      from batches b join recipients f on f.campaign_id = b.campaign_id and f.batch = b.number,
+        unnest(f.residents, string_to_array(f.packed, chr(30))) with ordinality as u (resident, packed, position)`,
+  );
+  await cluster.sql.query('alter table bare_recipients add primary key (campaign_id, ordinal)');
 }
 
 /** Drafts by SQL, to be launched; their ids. */

@@ -16,7 +16,7 @@ import {
 } from '../handoff.ts';
 import {
   type AudienceCounts,
-  type AudienceGroup,
+  carriersOf,
   countAudience,
   type GroupRow,
   type Reach,
@@ -140,20 +140,9 @@ async function freezeReach(
   );
   if (rowCount === 0) return { kind: 'skipped' };
   await client.query("set local work_mem = '256MB'");
-  const reached = reachedSql(reach);
-  const own = `$${reached.values.length + 1}::bigint`;
-  const { rows } = await client.query<GroupRow>(
-    `with ${reached.text},
-      numbered as materialized (select *,
-        row_number() over (order by carrier, language)::int - 1 as ordinal from reached),
-      frozen as (insert into recipients (campaign_id, ordinal, organisation_id, resident_id, address, fields)
-        select ${own}, ordinal, $1, resident_id, address, fields from numbered where carrier is not null)
-      select carrier, language, count(*)::int as recipients from numbered
-        group by carrier, language order by carrier, language`,
-    [...reached.values, campaign.id],
-  );
-  const summary = summarise(reach, rows, await counts);
-  const batches = await cut(client, campaign, summary.groups, cutting);
+  const groups = await cut(client, campaign, reach, cutting);
+  const summary = summarise(reach, groups, await counts);
+  const batches = groups.reduce((sum, group) => sum + group.batches, 0);
   await client.query(
     `update campaigns set planned_at = now(), recipients = $2, duplicates = $3, unreachable = $4, batches = $5,
       expires_at = coalesce(expires_at, launched_at + validity_seconds * interval '1 second'),
@@ -165,44 +154,57 @@ async function freezeReach(
   return { kind: 'frozen', recipients: summary.recipients };
 }
 
-/** Writes batches and each carrier's share; returns how many batches. */
+/**
+ * Writes recipients, batches, each carrier's share and its counts. Addresses that no route serves are only
+ * counted, in a group without carrier and batches.
+ */
 async function cut(
   client: ClientBase,
   campaign: PlannedCampaign,
-  groups: readonly AudienceGroup[],
+  reach: Reach,
   cutting: Cutting,
-): Promise<number> {
-  const rows = { carrier: [] as string[], language: [] as string[], size: [] as number[], recipients: [] as number[] };
-  const firstBatch: number[] = [];
-  const firstOrdinal: number[] = [];
-  let batch = 1;
-  let ordinal = 0;
-  for (const group of groups) {
-    const size = cutting.batchRecipients(group.carrier);
-    rows.carrier.push(group.carrier);
-    rows.language.push(group.language);
-    rows.size.push(size);
-    rows.recipients.push(group.recipients);
-    firstBatch.push(batch);
-    firstOrdinal.push(ordinal);
-    batch += Math.ceil(group.recipients / size);
-    ordinal += group.recipients;
-  }
-  await client.query(
-    `with g as (select * from unnest($3::text[], $4::text[], $5::int[], $6::int[], $7::int[], $8::int[])
-        as g (carrier, language, size, recipients, first_batch, first_ordinal)),
-      b as (insert into batches (campaign_id, number, organisation_id, carrier, language, first_ordinal, recipients)
-        select $1, g.first_batch + n, $2, g.carrier, g.language, g.first_ordinal + n * g.size,
-          least(g.size, g.recipients - n * g.size) from g, generate_series(0, (g.recipients - 1) / g.size) as n),
-      c as (insert into campaign_carriers
+): Promise<(GroupRow & { readonly batches: number })[]> {
+  const reached = reachedSql(reach);
+  const values: unknown[] = [...reached.values];
+  const parameter = (value: unknown) => `$${values.push(value)}`;
+  const carriers = carriersOf(reach);
+  const own = `${parameter(campaign.id)}::bigint`;
+  const carrierNames = `(${parameter(carriers)}::text[])`;
+  const languageNames = `(${parameter(reach.languages)}::text[])`;
+  const sizes = `(${parameter(carriers.map((carrier) => cutting.batchRecipients(carrier)))}::int[])`;
+  const { rows } = await client.query<GroupRow & { batches: number }>(
+    `with ${reached.text},
+      placed as (select *, row_number() over (partition by carrier, language) - 1 as place from reached),
+      parts as (select carrier, language, place / ${sizes}[carrier + 1] as part, count(*)::int as recipients,
+          array_agg(resident_id) as residents,
+          string_agg(${packedSql(reach)}, ${chr(recordSeparator)}) filter (where carrier is not null) as packed
+        from placed group by carrier, language, part),
+      numbered as (select *, row_number() over ordered as number,
+          sum(recipients) over ordered - recipients as first_ordinal,
+          ${carrierNames}[carrier + 1] as carrier_name, ${languageNames}[language + 1] as language_name
+        from parts where carrier is not null window ordered as (order by carrier, language, part)),
+      frozen as (insert into recipients (campaign_id, batch, organisation_id, residents, packed)
+        select ${own}, number, $1, residents, packed from numbered),
+      cut as (insert into batches
+        (campaign_id, number, organisation_id, carrier, language, first_ordinal, recipients)
+        select ${own}, number, $1, carrier_name, language_name, first_ordinal, recipients from numbered),
+      shared as (insert into campaign_carriers
         (campaign_id, carrier, organisation_id, recipients, first_batch, last_batch, enqueued_through)
-        select $1, carrier, $2, sum(recipients), min(first_batch),
-          max(first_batch + (recipients - 1) / size), min(first_batch) - 1 from g group by carrier)
-      insert into campaign_progress (campaign_id, carrier, organisation_id)
-        select distinct $1::bigint, carrier, $2::bigint from g`,
-    [campaign.id, campaign.organisation, ...Object.values(rows), firstBatch, firstOrdinal],
+        select ${own}, carrier_name, $1, sum(recipients), min(number), max(number), min(number) - 1
+          from numbered group by carrier_name),
+      counted as (insert into campaign_progress (campaign_id, carrier, organisation_id)
+        select distinct ${own}, carrier_name, $1::bigint from numbered)
+      select carrier, language, sum(recipients)::int as recipients,
+          (count(*) filter (where carrier is not null))::int as batches
+        from parts group by carrier, language order by carrier, language`,
+    values,
   );
-  return batch - 1;
+  return rows;
+}
+
+/** One recipient as `Batch.packed` in src/handoff.ts says. */
+function packedSql({ fields }: Reach): string {
+  return fields.length === 0 ? 'address' : `address || ${chr(unitSeparator)} || fields`;
 }
 
 /** One planned or open campaign with its status, as it stands now. */
@@ -271,28 +273,21 @@ export async function checkpoint(
   return rowCount === 1;
 }
 
-/** Which batches to pack. `settleOnly`: their recipients will not be sent to, so `packed` stays empty. */
-export type BatchRange = {
-  readonly from: number;
-  readonly through: number;
-  readonly hasFields: boolean;
-  readonly settleOnly: boolean;
-};
+/** Which batches to read. `settleOnly`: their recipients will not be sent to, so `packed` stays empty. */
+export type BatchRange = { readonly from: number; readonly through: number; readonly settleOnly: boolean };
 
 type PackedRow = Omit<Batch, 'campaign' | 'organisation' | 'only' | 'packed'> & { readonly packed: string };
 
 /** Batches `from` to `through` of a campaign, packed as `Batch` in src/handoff.ts says, in order. */
-export async function packBatches(pool: Pool, campaign: PlannedCampaign, range: BatchRange): Promise<Batch[]> {
-  const recipient = range.hasFields ? `r.address || ${chr(unitSeparator)} || r.fields` : 'r.address';
-  const packed = range.settleOnly
-    ? "''"
-    : `(select string_agg(${recipient}, ${chr(recordSeparator)} order by r.ordinal) from recipients r
-        where r.campaign_id = $1 and r.ordinal >= b.first_ordinal and r.ordinal < b.first_ordinal + b.recipients)`;
+export async function packedBatches(pool: Pool, campaign: PlannedCampaign, range: BatchRange): Promise<Batch[]> {
+  const [packed, join] = range.settleOnly
+    ? ["''", '']
+    : ['r.packed', 'join recipients r on r.campaign_id = b.campaign_id and r.batch = b.number'];
   // As text, since pg reads every value as UTF-8 before its parser sees it, also in the binary format.
   const { rows } = await pool.query<PackedRow>({
-    name: `pack-${range.hasFields ? 'fields' : 'addresses'}-${range.settleOnly ? 'settle' : 'send'}`,
+    name: `batches-${range.settleOnly ? 'settle' : 'send'}`,
     text: `select b.number, b.attempt, b.first_ordinal as "firstOrdinal", b.recipients, b.language, ${packed} as packed
-      from batches b where b.campaign_id = $1 and b.number between $2 and $3 order by b.number`,
+      from batches b ${join} where b.campaign_id = $1 and b.number between $2 and $3 order by b.number`,
     values: [campaign.id, range.from, range.through],
   });
   const { id, organisation } = campaign;

@@ -37,7 +37,7 @@ type SliceRow = {
   states: Buffer | null;
 };
 type RecipientRow = Omit<ResultRow, 'carrier' | 'language' | 'state'>;
-type Found = Pick<ResultRow, 'carrier' | 'language' | 'state'>;
+type Found = Pick<ResultRow, 'carrier' | 'language' | 'state'> & { readonly batch: number };
 
 const selectSlice: Statement = {
   name: 'results_slice',
@@ -51,10 +51,14 @@ const selectSlice: Statement = {
 const selectRecipients: Statement = {
   name: 'results_recipients',
   plannedOnce: true,
-  text: `select c.ordinal, c.resident_id as resident, '+' || c.address as address,
+  text: `select c.ordinal, c.resident, '+' || split_part(c.packed, chr(31), 1) as address,
       r.external_reference as "externalReference", r.first_name as "firstName", r.last_name as "lastName"
-    from recipients c left join residents r on r.id = c.resident_id
-    where c.campaign_id = $1 and c.ordinal between $2 and $3 and c.ordinal = any ($4::int[]) order by c.ordinal`,
+    from (select b.first_ordinal + u.position::int - 1 as ordinal, u.resident, u.packed
+        from batches b join recipients f on f.campaign_id = b.campaign_id and f.batch = b.number,
+          unnest(f.residents, string_to_array(f.packed, chr(30))) with ordinality as u (resident, packed, position)
+        where b.campaign_id = $1 and b.number between $2 and $3) c
+      left join residents r on r.id = c.resident
+    where c.ordinal between $4 and $5 and c.ordinal = any ($6::int[]) order by c.ordinal`,
 };
 
 const stateNames = Object.keys(messageStateCodes) as MessageState[];
@@ -111,7 +115,7 @@ function findOrdinals(rows: readonly SliceRow[], query: ResultQuery): [number, F
 }
 
 function findInBatch(
-  { carrier, language, firstOrdinal, recipients }: SliceRow,
+  { number: batch, carrier, language, firstOrdinal, recipients }: SliceRow,
   known: readonly Uint8Array[][],
   query: ResultQuery,
   found: [number, Found][],
@@ -120,16 +124,20 @@ function findInBatch(
   for (let index = Math.max(0, query.after + 1 - firstOrdinal); index < recipients; index += 1) {
     const state = nameOfCode.get(codes[index] ?? 0) ?? 'pending';
     if (query.state !== undefined && query.state !== state) continue;
-    found.push([firstOrdinal + index, { carrier, language, state }]);
+    found.push([firstOrdinal + index, { batch, carrier, language, state }]);
   }
 }
 
 async function readPart(run: Run, campaign: Id, found: readonly [number, Found][]): Promise<ResultRow[]> {
   const ordinals = found.map(([ordinal]) => ordinal);
-  const rows = await run<RecipientRow>(selectRecipients, [campaign, ordinals[0], ordinals.at(-1), ordinals]);
+  const batches = [found[0]?.[1].batch, found.at(-1)?.[1].batch];
+  const values = [campaign, ...batches, ordinals[0], ordinals.at(-1), ordinals];
+  const rows = await run<RecipientRow>(selectRecipients, values);
   const known = new Map(found);
   return rows.flatMap((row) => {
     const of = known.get(row.ordinal);
-    return of === undefined ? [] : [{ ...row, ...of }];
+    if (of === undefined) return [];
+    const { carrier, language, state } = of;
+    return [{ ...row, carrier, language, state }];
   });
 }

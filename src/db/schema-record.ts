@@ -24,20 +24,21 @@ export const campaignCarriers = pgTable(
   (t) => [primaryKey({ columns: [t.campaignId, t.carrier] })],
 );
 
-/** Contact points × campaign, frozen at planning. Its batch is the one whose ordinals hold it. Partitioned. */
+/**
+ * Contact points × campaign, frozen at planning, one row per batch: position i of both columns belongs to ordinal
+ * first_ordinal + i of the batch. A row for each recipient took three times as long to write. Partitioned.
+ */
 export const recipients = pgTable(
   'recipients',
   {
     campaignId: int8('campaign_id').notNull(),
-    ordinal: integer('ordinal').notNull(),
+    batch: integer('batch').notNull(),
     organisationId: organisationId(),
-    residentId: int8('resident_id').notNull(),
-    /** Digits of E.164, without plus. */
-    address: text('address').notNull(),
-    /** The campaign's fields in order, joined by the unit separator; empty when it has none. */
-    fields: text('fields').notNull().default(''),
+    residents: int8('residents').array().notNull(),
+    /** As `Batch.packed` in src/handoff.ts: what a worker is given, unchanged. */
+    packed: text('packed').notNull(),
   },
-  (t) => [primaryKey({ columns: [t.campaignId, t.ordinal] })],
+  (t) => [primaryKey({ columns: [t.campaignId, t.batch] })],
 );
 
 /** Contiguous ordinals of one carrier and one language. Partitioned. */

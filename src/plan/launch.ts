@@ -14,7 +14,7 @@ import {
   fieldsOf,
   freeze,
   lockStanding,
-  packBatches,
+  packedBatches,
   pageStanding,
   type PlannedCampaign,
 } from '../db/plan.ts';
@@ -37,7 +37,7 @@ export type LaunchParts = {
   readonly turns: Turns;
 };
 
-/** Batches that are packed, handed over and remembered at once. */
+/** Batches that are read, handed over and remembered at once. */
 const pageBatches = 20;
 
 /** Freezes and enqueues a campaign; true when all its batches are in Redis. `signal` ends it between batches. */
@@ -72,12 +72,11 @@ async function enqueueShare(
   let next = share.next;
   while (next <= share.last && !signal.aborted) {
     const through = Math.min(next + pageBatches - 1, share.last);
-    const range = { from: next, through, hasFields: fields.length > 0 };
     const { batches, epochs } = await parts.turns.take(campaign.nature, async () => {
       const page = await pageStanding(pool, campaign.id);
       return {
         epochs: page.epochs,
-        batches: await packBatches(pool, campaign, { ...range, settleOnly: page.settleOnly }),
+        batches: await packedBatches(pool, campaign, { from: next, through, settleOnly: page.settleOnly }),
       };
     });
     const last = through === share.last;

@@ -10,7 +10,7 @@ import { randomUUID } from 'node:crypto';
 import type { Clock } from '../clock.ts';
 import type { Database } from '../db/client.ts';
 import { type Lease, releaseLease, takeLease } from '../db/leases.ts';
-import { contentOf, fieldsOf, packBatches } from '../db/plan.ts';
+import { contentOf, fieldsOf, packedBatches } from '../db/plan.ts';
 import {
   batchStandings,
   beginRestore,
@@ -228,7 +228,7 @@ async function enqueueAgain(
   const attempts = await bumpAttempts(database, lease, campaign.id, numbers, epoch);
   const content = contentOf(campaign, fieldsOf(campaign.contents));
   const range = { from: Math.min(...numbers), through: Math.max(...numbers), settleOnly: false };
-  const packed = await packBatches(database.pool, campaign, { ...range, hasFields: content.fields.length > 0 });
+  const packed = await packedBatches(database.pool, campaign, range);
   const batches = packed.flatMap((batch): Batch[] => {
     const only = again.get(batch.number);
     const attempt = attempts.get(batch.number);

@@ -1,7 +1,7 @@
 /** What became of recipients, as pages, as a file and as counts. */
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Id } from '../../src/handoff.ts';
+import { type Id, recordSeparator } from '../../src/handoff.ts';
 import { type Caller, goodCampaign, mobile, startApi, type TestApi } from './harness.ts';
 
 let api: TestApi;
@@ -21,19 +21,23 @@ const expected = (ordinal: number): string => {
 /** Batches of ten: the first settled, the second accepted, the third without a row yet. */
 async function plan(): Promise<void> {
   const { rows } = await owner.query('select id from residents order by id');
-  for (let ordinal = 0; ordinal < recipients; ordinal += 1) {
-    await owner.query(
-      `insert into recipients (campaign_id, ordinal, organisation_id, resident_id, address)
-        values ($1, $2, $3, $4, $5)`,
-      [campaign, ordinal, town.organisation, rows[ordinal].id, mobile(ordinal).slice(1)],
-    );
-  }
   for (let number = 1; number <= 3; number += 1) {
     const first = (number - 1) * batchSize;
     await owner.query(
       `insert into batches (campaign_id, number, organisation_id, carrier, language, first_ordinal, recipients)
         values ($1, $2, $3, 'north', 'fr', $4, $5)`,
       [campaign, number, town.organisation, first, Math.min(batchSize, recipients - first)],
+    );
+    const ordinals = Array.from({ length: Math.min(batchSize, recipients - first) }, (_, i) => first + i);
+    await owner.query(
+      'insert into recipients (campaign_id, batch, organisation_id, residents, packed) values ($1, $2, $3, $4, $5)',
+      [
+        campaign,
+        number,
+        town.organisation,
+        ordinals.map((ordinal) => rows[ordinal].id),
+        ordinals.map((ordinal) => mobile(ordinal).slice(1)).join(recordSeparator),
+      ],
     );
   }
   const delivered = Buffer.alloc(batchSize, 0x18);

@@ -1,4 +1,8 @@
 /** Migrations, partitions and connections on real PostgreSQL. */
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { drizzle } from 'drizzle-orm/node-postgres';
+import { migrate as applyMigrations } from 'drizzle-orm/node-postgres/migrator';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { connect } from '../../src/db/client.ts';
@@ -6,8 +10,11 @@ import { ensureRolePasswords, migrate, urlOfRole } from '../../src/db/migrate.ts
 import { ensurePartitions, idAtMs, idCreatedAtMs, partitionOf, partitionWeekMs } from '../../src/db/partitions.ts';
 import { isFault } from '../../src/fault.ts';
 import { silentLog } from '../../src/telemetry.ts';
+import { removeFolder, temporaryFolder } from '../support/folder.ts';
 import { ownPostgres } from '../support/own-server.ts';
 import { type TestDatabase, testDatabase } from '../support/postgres.ts';
+import { frozenRecipients } from '../support/recipients.ts';
+import { addCampaign, addOrganisation } from '../support/town.ts';
 
 let database: TestDatabase;
 let owner: pg.Client;
@@ -35,6 +42,22 @@ async function tablesOf(client: pg.Client): Promise<string[]> {
   return rows.map((row) => row.name);
 }
 
+/** Brings an empty database to the schema as it was after `last`. */
+async function migrateThrough(url: string, last: string): Promise<void> {
+  const folder = temporaryFolder();
+  cpSync('src/db/migrations', folder, { recursive: true });
+  const path = join(folder, 'meta', '_journal.json');
+  const journal = JSON.parse(readFileSync(path, 'utf8')) as { entries: { tag: string }[] };
+  const through = journal.entries.findIndex((entry) => entry.tag === last);
+  expect(through).toBeGreaterThan(0);
+  writeFileSync(path, JSON.stringify({ ...journal, entries: journal.entries.slice(0, through + 1) }));
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  await applyMigrations(drizzle(client), { migrationsFolder: folder });
+  await client.end();
+  removeFolder(folder);
+}
+
 test('migrate - several at once on an empty database leave one schema, and again changes nothing', async () => {
   const server = new URL(inject('postgresUrl'));
   const admin = new pg.Client({ connectionString: server.href });
@@ -50,6 +73,49 @@ test('migrate - several at once on an empty database leave one schema, and again
   expect(await tablesOf(client)).toEqual(tables);
   await client.end();
   await admin.query('drop database migrate_at_once with (force)');
+  await admin.end();
+});
+
+test('migrate - recipients that an older version froze one by one are packed by batch', async () => {
+  const server = new URL(inject('postgresUrl'));
+  const admin = new pg.Client({ connectionString: server.href });
+  await admin.connect();
+  await admin.query('create database migrate_recipients');
+  server.pathname = 'migrate_recipients';
+  await migrateThrough(server.href, '0004_message_id_hash');
+  const client = new pg.Client({ connectionString: server.href });
+  await client.connect();
+  const organisation = await addOrganisation(client);
+  const campaigns = [
+    await addCampaign(client, organisation, { contents: { fr: 'Bonjour' } }),
+    await addCampaign(client, organisation, { contents: { fr: 'Bonjour {{ firstName }}' } }),
+  ];
+  await client.query('select tocsin_ensure_partitions($1, $1)', [Date.now()]);
+  for (const [at, campaign] of campaigns.entries()) {
+    const own = [campaign, organisation];
+    await client.query(
+      `insert into batches select $1, n, $2, 'north', 'fr', (n - 1) * 3, 4 - n from generate_series(1, 2) n`,
+      own,
+    );
+    await client.query(
+      `insert into recipients select $1, o, $2, 100 + o, (33639980000 + o)::text,
+          case $3::int when 1 then 'R' || o else '' end from generate_series(0, 4) o`,
+      [...own, at],
+    );
+  }
+  await migrate(server.href);
+  const recipient = (ordinal: number, field: string) => {
+    return { ordinal, resident: String(100 + ordinal), address: String(33_639_980_000 + ordinal), fields: field };
+  };
+  const ordinals = [0, 1, 2, 3, 4];
+  expect(await frozenRecipients(client, campaigns[0]!)).toEqual(ordinals.map((o) => recipient(o, '')));
+  expect(await frozenRecipients(client, campaigns[1]!)).toEqual(ordinals.map((o) => recipient(o, `R${o}`)));
+  const { rows } = await client.query('select packed from recipients where campaign_id = $1 order by batch', [
+    campaigns[0],
+  ]);
+  expect(rows[1]).toEqual({ packed: '33639980003\x1e33639980004' });
+  await client.end();
+  await admin.query('drop database migrate_recipients with (force)');
   await admin.end();
 });
 

@@ -48,7 +48,11 @@ beforeAll(async () => {
     );
     await owner.query("insert into idempotency_keys values ($1, 'k', '\\x00', 200, '{}')", [organisation]);
     await owner.query("insert into outbox (organisation_id, campaign_id, command) values ($1, $2, 'launch')", own);
-    await owner.query("insert into recipients values ($2, 0, $1, 1, '33639980001')", own);
+    await owner.query(
+      `insert into recipients (campaign_id, batch, organisation_id, residents, packed)
+        values ($2, 1, $1, '{1}', '33639980001')`,
+      own,
+    );
     await owner.query("insert into batches values ($2, 1, $1, 'north', 'fr', 0, 1)", own);
     await owner.query("insert into campaign_carriers values ($2, 'north', $1, 1, 1, 1, 0)", own);
     await owner.query("insert into batch_states values ($2, 1, 'north', 0, $1, 0, '\\x16')", own);
@@ -162,7 +166,7 @@ test('tenancy - a query of an organisation still uses the index and prunes parti
   const { rows } = await api.tenant(ours, async ({ client }) => {
     await client.query('set local enable_seqscan = off');
     return client.query<{ 'QUERY PLAN': string }>(
-      'explain select * from recipients where campaign_id = $1 and ordinal = 3',
+      'explain select * from recipients where campaign_id = $1 and batch = 3',
       [(await owner.query<{ id: Id }>('select id from campaigns where organisation_id = $1', [ours])).rows[0]!.id],
     );
   });

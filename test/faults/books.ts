@@ -4,6 +4,7 @@
  */
 import type pg from 'pg';
 import { foldBatch, lowestState, messageStates, segmentStates } from '../../src/db/fold.ts';
+import { frozenRecipients, type FrozenRecipient } from '../support/recipients.ts';
 import { type MessageState, messageStateCodes, outcomeCodes } from '../../src/handoff.ts';
 
 /** A frozen recipient with the state that it came to. */
@@ -52,9 +53,7 @@ export async function readBooks(sql: pg.Pool, campaign: string): Promise<Books> 
   const batches = await all<BatchRow>(
     'select number, language, first_ordinal as first, recipients from batches where campaign_id = $1 order by number',
   );
-  const frozen = await all<{ ordinal: number; address: string; fields: string }>(
-    'select ordinal, address, fields from recipients where campaign_id = $1 order by ordinal',
-  );
+  const frozen = await frozenRecipients(sql, campaign);
   const states = await all<StateRow>(
     'select batch, carrier, segment, states from batch_states where campaign_id = $1 order by batch, carrier, segment',
   );
@@ -78,7 +77,7 @@ const stateNames = new Map(
 
 function fold(
   batches: readonly BatchRow[],
-  frozen: readonly { ordinal: number; address: string; fields: string }[],
+  frozen: readonly FrozenRecipient[],
   states: readonly StateRow[],
 ): { recipients: BookedRecipient[]; folded: Counters } {
   const folded = zero();

@@ -3,10 +3,11 @@ import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { audienceSummary, type Reach } from '../../src/db/audience.ts';
 import { connect, type Database } from '../../src/db/client.ts';
-import { carrierShares, claimCampaigns, type Cutting, fieldsOf, freeze, packBatches } from '../../src/db/plan.ts';
+import { carrierShares, claimCampaigns, type Cutting, fieldsOf, freeze, packedBatches } from '../../src/db/plan.ts';
 import type { Id } from '../../src/handoff.ts';
 import { silentLog } from '../../src/telemetry.ts';
 import { type TestDatabase, testDatabase } from '../support/postgres.ts';
+import { frozenRecipients } from '../support/recipients.ts';
 import { addCampaign, addManyResidents, addOrganisation, addResidents, type TestCampaign } from '../support/town.ts';
 
 let database: TestDatabase;
@@ -50,8 +51,8 @@ async function plan(campaign: TestCampaign = {}, cutting: Partial<Cutting> = {})
   const run = () => freeze(service, claimed!, all);
   const frozen = await run();
   const { rows } = await owner.query<{ batches: number }>('select batches from campaigns where id = $1', [id]);
-  const range = { from: 1, through: rows[0]!.batches, hasFields: fields.length > 0, settleOnly: false };
-  return { id, frozen, run, batches: await packBatches(service.pool, claimed!, range) };
+  const range = { from: 1, through: rows[0]!.batches, settleOnly: false };
+  return { id, frozen, run, batches: await packedBatches(service.pool, claimed!, range) };
 }
 
 test('freeze - one message per address, to whoever is reachable; the others are counted by reason', async () => {
@@ -87,10 +88,7 @@ test('freeze - ordinals run from 0 without gaps by carrier and language, and bat
     { contents: { fr: 'Bonjour {{firstName}}', en: 'Hello {{firstName}}' } },
     { batchRecipients: () => 30, routes: [...routes, { prefix: '336399800', carrier: 'north' }] },
   );
-  const { rows } = await owner.query<{ ordinal: number; address: string; fields: string }>(
-    'select ordinal, address, fields from recipients where campaign_id = $1 order by ordinal',
-    [id],
-  );
+  const rows = await frozenRecipients(owner, id);
   expect(rows.map((row) => row.ordinal)).toEqual(Array.from({ length: 103 }, (_, i) => i));
   let next = 0;
   for (const [at, batch] of batches.entries()) {

@@ -78,7 +78,9 @@ async function campaignOfBatches(nature: Nature, enqueued: number, status = 'sen
     own,
   );
   await s.owner.query(
-    `insert into recipients select $1, o, $2, o, (33639980000 + o)::text from generate_series(0, 5 * $3::int - 1) o`,
+    `insert into recipients (campaign_id, batch, organisation_id, residents, packed)
+      select $1, o / $3::int + 1, $2, array_agg(o), string_agg((33639980000 + o)::text, chr(30))
+      from generate_series(0, 5 * $3::int - 1) o group by 2`,
     own,
   );
   await s.owner.query("insert into campaign_carriers values ($1, 'north', $2, 50, 1, 5, $3)", [
