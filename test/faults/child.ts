@@ -3,7 +3,7 @@
  * told to end. Its log goes to a file of its own. Runs in the test's process.
  */
 import { type ChildProcess, fork } from 'node:child_process';
-import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 /** How a process ended. */
@@ -72,6 +72,11 @@ export class Child {
   get megabytes(): number {
     const status = readFileSync(`/proc/${this.pid}/status`, 'latin1');
     return Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024);
+  }
+
+  /** Open files and sockets. */
+  get handles(): number {
+    return readdirSync(`/proc/${this.pid}/fd`).length;
   }
 
   /** kill -9; resolves when it is gone. */

@@ -84,6 +84,11 @@ export class Runner {
     return { ...summed(fault, seed, outcome), ...(folder === '' ? {} : { folder }) };
   }
 
+  /** Memory and open files of every process of the cluster. */
+  resources(): ReturnType<Scene['resources']> {
+    return [...this.#scenes.values()].flatMap((scene) => scene.resources());
+  }
+
   /** Ends every scene; what was sent after its case was judged is a problem. */
   async close(): Promise<string[]> {
     const problems: string[] = [];

@@ -180,6 +180,13 @@ export class Scene {
     await this.child(name).kill();
   }
 
+  /** Memory and open files of every running process. */
+  resources(): { readonly name: string; readonly megabytes: number; readonly handles: number }[] {
+    return [...this.#seats.values()].flatMap(({ name, child }) =>
+      child?.isRunning === true ? [{ name, megabytes: child.megabytes, handles: child.handles }] : [],
+    );
+  }
+
   /** Where a process writes its log. */
   logOf(name: string): string {
     return join(this.folder, `${name}.txt`);

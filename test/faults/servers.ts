@@ -2,8 +2,9 @@
  * PostgreSQL and Redis of a fault scene: durable, each on a port that stays the same over kills and restarts.
  * Runs in the test's process.
  */
-import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { tocsinHome } from '../../cluster/embedded.ts';
 import { startPostgres } from '../../cluster/embedded-postgres.ts';
@@ -101,10 +102,10 @@ export class SmallDisk {
     if (mounted.status !== 0) throw new Error(`cannot mount: ${mounted.stderr.toString()}`);
   }
 
-  /** Takes all room but a few blocks. */
-  fill(): void {
-    const { bavail, bsize } = statfsSync(this.folder);
-    writeFileSync(this.#ballast, Buffer.alloc(Math.max(0, (bavail - 16) * bsize)));
+  /** Takes all room. In a process of its own: this one holds the proxies, which must not stand still. */
+  async fill(): Promise<void> {
+    const dd = spawn('dd', ['if=/dev/zero', `of=${this.#ballast}`, 'bs=1M'], { stdio: 'ignore' });
+    await once(dd, 'exit');
   }
 
   /** Gives the room back. */

@@ -68,7 +68,7 @@ export const postgresCases: readonly FaultCase[] = [
       const { disk, postgres } = stage.scene;
       await stage.launchBoth();
       await enqueued(stage);
-      disk?.fill();
+      await disk?.fill();
       await stage.received(stage.segments);
       await stage.hold(2_000);
       disk?.free();
