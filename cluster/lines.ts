@@ -62,6 +62,7 @@ export function createLines(carrier: Carrier, parts: WorkerParts): Lines {
     {
       answered: (bind, ticket, status, messageId) => sender.answered(bind, ticket, status, messageId),
       lost: (ticket) => sender.lost(ticket),
+      overdue: (ticket) => sender.overdue(ticket),
       delivered: (answer, sequence, buffer, start, end) => intake.delivered(answer, sequence, buffer, start, end),
       bound: () => sender.bound(),
     },

@@ -81,6 +81,10 @@ async function measure({ port, systemId, password, messages, window }: EdgeTask)
       onEnd({ seconds: (performance.now() - beganMs) / 1000, accepted, refused, ...ownUse(cpu) });
     },
     lost: () => onLost(new Error('a submit_sm was not answered')),
+    overdue() {
+      onLost(new Error('a submit_sm was answered too late'));
+      return () => undefined;
+    },
     delivered: () => undefined,
     ready: pump,
   };

@@ -8,7 +8,7 @@ import type { BindType } from '../smpp/pdu.ts';
 import { statusOf } from '../smpp/command-status.ts';
 import type { CloseReason } from '../smpp/session.ts';
 import type { Log } from '../telemetry.ts';
-import { Link, type LinkSettings, type Run } from './link.ts';
+import { type LateAnswer, Link, type LinkSettings, type Run } from './link.ts';
 import { Pace } from './pace.ts';
 
 /** A bind's settings: its connection, its rate and its patience. */
@@ -24,6 +24,7 @@ export type BindSettings = Omit<LinkSettings, 'bindType'> & {
 export type BindHandlers = {
   answered(bind: Bind, ticket: number, commandStatus: number, messageId: string): void;
   lost(ticket: number): void;
+  overdue(ticket: number): LateAnswer;
   /** `answer` sends deliver_sm_resp on the link that the PDU came from. */
   delivered(answer: AnswerDeliveries, sequence: number, buffer: Buffer, start: number, end: number): void;
   ready(): void;
@@ -69,6 +70,7 @@ class Line {
         },
         answered: (ticket, status, messageId) => handlers.answered(this.#owner, ticket, status, messageId),
         lost: (ticket) => handlers.lost(ticket),
+        overdue: (ticket) => handlers.overdue(ticket),
         delivered: (sequence, buffer, start, end) => handlers.delivered(answer, sequence, buffer, start, end),
         ready: () => handlers.ready(),
         closed: (reason, refusedStatus, cause) => this.#onClosed(reason, refusedStatus, cause),

@@ -49,6 +49,9 @@ export type Run = {
   readonly ticketBase: number;
 };
 
+/** Hears of an answer that came after its deadline; `messageId` is raw, empty with a refusal. */
+export type LateAnswer = (commandStatus: number, messageId: string) => void;
+
 /** Who hears of the link. Called on the main thread, never after `closed`. */
 export type LinkHandlers = {
   /** Messages may be sent. */
@@ -57,6 +60,8 @@ export type LinkHandlers = {
   answered(ticket: number, commandStatus: number, messageId: string): void;
   /** Written, and no answer will come. */
   lost(ticket: number): void;
+  /** Written, and not answered within the deadline: as good as lost. Returns who hears of the answer, should it come. */
+  overdue(ticket: number): LateAnswer;
   /** A deliver_sm in `buffer[start, end)`, valid during the call; to be answered by `answerDeliveries`. */
   delivered(sequence: number, buffer: Buffer, start: number, end: number): void;
   /** A chunk was handled, or the socket takes bytes again: there may be room. */
@@ -89,8 +94,11 @@ export class Link {
   #framesInChunk = 0;
   #answeredInChunk = 0;
   #answeredAtMs = Number.NEGATIVE_INFINITY;
-  /** Requests given up and not answered since: the carrier may still count them, so they keep their places. */
-  #givenUp = 0;
+  /**
+   * Requests given up and not answered since, by sequence_number: the carrier may still count them, so they keep their
+   * places. At most a window of them, since half a window ends the link.
+   */
+  readonly #givenUp = new Map<number, LateAnswer>();
   #isDraining = false;
   #isCorked = false;
   #isClosed = false;
@@ -120,7 +128,7 @@ export class Link {
   /** Requests that may be opened now; 0 while not bound, draining, or while the socket is full. */
   get room(): number {
     if (!this.isBound || this.#socket.writableLength > unsentBytesMax) return 0;
-    return Math.max(0, this.#window.free - this.#givenUp);
+    return Math.max(0, this.#window.free - this.#givenUp.size);
   }
 
   /** Requests that wait for an answer. */
@@ -227,7 +235,9 @@ export class Link {
   #settle(sequence: number, status: number, messageId: string): void {
     const ticket = this.#window.settle(sequence);
     if (ticket < 0) {
-      this.#givenUp = Math.max(0, this.#givenUp - 1);
+      const late = this.#givenUp.get(sequence);
+      this.#givenUp.delete(sequence);
+      late?.(status, messageId);
       return;
     }
     this.#answeredInChunk++;
@@ -316,11 +326,10 @@ export class Link {
 
   /** Gives up the requests that waited too long. With half a window of them a new connection serves better. */
   #giveUp(nowMs: number): void {
-    this.#window.expire(nowMs - this.#settings.responseMs, (ticket) => {
-      this.#givenUp++;
-      this.#handlers.lost(ticket);
-    });
-    if (2 * this.#givenUp >= this.#window.capacity) this.#isDraining = true;
+    this.#window.expire(nowMs - this.#settings.responseMs, (ticket, sequence) =>
+      this.#givenUp.set(sequence, this.#handlers.overdue(ticket)),
+    );
+    if (2 * this.#givenUp.size >= this.#window.capacity) this.#isDraining = true;
     this.#event({ kind: 'gave-up', oldestMs: this.#window.oldestMs() }, nowMs);
   }
 

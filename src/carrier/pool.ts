@@ -6,7 +6,7 @@
 import type { Clock } from '../clock.ts';
 import type { Log } from '../telemetry.ts';
 import { type AnswerDeliveries, Bind, type BindSettings } from './bind.ts';
-import type { Run } from './link.ts';
+import type { LateAnswer, Run } from './link.ts';
 
 /** What a bind can take at this moment, in segments. */
 export type Room = {
@@ -30,6 +30,7 @@ export type RunSource = {
 export type PoolHandlers = {
   answered(bind: Bind, ticket: number, commandStatus: number, messageId: string): void;
   lost(ticket: number): void;
+  overdue(ticket: number): LateAnswer;
   delivered(answer: AnswerDeliveries, sequence: number, buffer: Buffer, start: number, end: number): void;
   /** A bind can submit, or can again. */
   bound(): void;

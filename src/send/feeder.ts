@@ -187,7 +187,7 @@ export class Feeder {
     const { campaign, entry, owner } = taken;
     const key = `${campaign}/${entry}/${owner}`;
     // A batch that was not renewed in time, and that nobody took over meanwhile, is in hand already.
-    if (this.#preparing.has(key) || this.#stock.holds(taken)) return;
+    if (this.#preparing.has(key) || this.#stock.find(taken) !== undefined) return;
     this.#preparing.add(key);
     try {
       await this.#prepare(taken, readBatch(taken.fields), moment);

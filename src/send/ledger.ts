@@ -139,6 +139,13 @@ export class BatchLedger {
     return at < 0 ? -1 : (this.again.splice(at, 1)[0] as AgainFrame).frame;
   }
 
+  /** Takes a frame off those to be written again; false when it was not among them. */
+  spare(frame: number): boolean {
+    const at = this.again.findIndex((waiting) => waiting.frame === frame);
+    if (at >= 0) this.again.splice(at, 1);
+    return at >= 0;
+  }
+
   /**
    * Gives all that is not written, or waits to be written again, the same outcome. Whole messages that
    * never began share one record for each run of recipients.

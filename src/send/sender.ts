@@ -8,11 +8,12 @@
  */
 import type { Bind } from '../carrier/bind.ts';
 import type { Room, RunSource } from '../carrier/pool.ts';
-import type { Run } from '../carrier/link.ts';
+import type { LateAnswer, Run } from '../carrier/link.ts';
 import { type CampaignState, type Id, lanes, type OutcomeKind } from '../handoff.ts';
 import { statusOf } from '../smpp/command-status.ts';
 import { canonicalId, type MessageIdSpelling } from '../smpp/message-id.ts';
 import { type Demand, Feeder, type FeederOptions, type FeederParts } from './feeder.ts';
+import { LateAnswers, type OverdueSegment, overdueSegment } from './late.ts';
 import { decide, type Happening, type RetryLimits } from './retry.ts';
 import { Recording } from './recording.ts';
 import { Reservation } from './reservation.ts';
@@ -47,6 +48,7 @@ export class Sender implements RunSource {
   readonly #stock = new Stock();
   readonly #signals = new Signals();
   readonly #recording: Recording;
+  readonly #late: LateAnswers;
   readonly #reservation: Reservation;
   readonly #counts = {
     accepted: 0,
@@ -85,6 +87,7 @@ export class Sender implements RunSource {
         recorded: (held) => held.content.nature === 'alert' && parts.binds.pump(),
       },
     );
+    this.#late = new LateAnswers(consumer, options.outcomeFlushMs, clock, log);
     this.#trustedUntilMs = clock.monotonicMs() + options.batchLeaseMs * trust;
     this.#feeder = new Feeder(parts, options, this.#stock, this.#signals, {
       admitted: (held) => void this.#admitted(held),
@@ -162,6 +165,7 @@ export class Sender implements RunSource {
     await this.#feeder.quiet();
     await Promise.all(this.#stock.all().map((held) => this.#finishOne(held)));
     if (this.batchesHeld > 0) await new Promise<void>((resolve) => (this.#onEmpty = resolve));
+    await this.#late.finish();
     this.#cancelRenew();
     this.#cancelAgain();
   }
@@ -203,6 +207,31 @@ export class Sender implements RunSource {
   /** A frame was written and no answer will come. */
   lost(ticket: number): void {
     this.#judge(ticket, 'unanswered', 0, '');
+  }
+
+  /** A frame was written and is not answered within its deadline; see `LinkHandlers`. */
+  overdue(ticket: number): LateAnswer {
+    const frame = this.#stock.frameOf(ticket);
+    const held = this.#stock.of(ticket);
+    const { nature } = held.content;
+    const overdue = overdueSegment(held, held.ledger, frame);
+    this.lost(ticket);
+    return (commandStatus, messageId) => {
+      if (commandStatus === 0) this.#acceptedLate(overdue, frame, messageId);
+      // What an alert comes to is said by the last time that it was written.
+      else if (nature === 'information') this.#late.add(overdue, 'rejected', commandStatus, '');
+    };
+  }
+
+  /** An alert's frame may wait to be written again: it need not be. */
+  #acceptedLate(overdue: OverdueSegment, frame: number, rawId: string): void {
+    const messageId = rawId === '' ? '' : canonicalId(rawId, this.#options.messageId, 'response');
+    this.#counts.accepted++;
+    const held = this.#stock.find(overdue);
+    if (held === undefined || held.isLeaving || !held.ledger.spare(frame))
+      return this.#late.add(overdue, 'accepted', 0, messageId);
+    held.ledger.settle(frame, 'accepted', 0, messageId);
+    this.#recording.touched(held);
   }
 
   /** What `#judge` would come to, without the way there: nearly every answer is this one. */

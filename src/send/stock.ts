@@ -98,9 +98,9 @@ export class Stock {
     return this.#held[held.handle] === held;
   }
 
-  /** Whether the same hold of the same batch is in hand. */
-  holds({ campaign, entry, owner }: Hold): boolean {
-    return this.#held.some((held) => held?.entry === entry && held.campaign === campaign && held.owner === owner);
+  /** The batch of a hold; undefined when it is not in hand any more. */
+  find({ campaign, entry, owner }: Hold): Held | undefined {
+    return this.#held.find((held) => held?.entry === entry && held.campaign === campaign && held.owner === owner);
   }
 
   /** The batch of a ticket. */

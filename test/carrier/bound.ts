@@ -33,6 +33,8 @@ type Ending = { readonly ticket: number; readonly status: number | 'lost'; reado
 export class Bound {
   readonly bind: Bind;
   readonly endings: Ending[] = [];
+  /** Answers that came after their deadlines. */
+  readonly late: Ending[] = [];
   readonly delivered: { answer: AnswerDeliveries; sequence: number; bytes: Buffer }[] = [];
   bounds = 0;
   readies = 0;
@@ -44,6 +46,13 @@ export class Bound {
       answered: (_bind: Bind, ticket: number, status: number, messageId: string) =>
         this.#ended(ticket, status, messageId),
       lost: (ticket: number) => this.#ended(ticket, 'lost', ''),
+      overdue: (ticket: number) => {
+        this.#ended(ticket, 'lost', '');
+        return (status: number, messageId: string) => {
+          this.late.push({ ticket, status, messageId });
+          this.#changed();
+        };
+      },
       delivered: (answer: AnswerDeliveries, sequence: number, buffer: Buffer, start: number, end: number) => {
         this.delivered.push({ answer, sequence, bytes: Buffer.from(buffer.subarray(start, end)) });
         this.#changed();

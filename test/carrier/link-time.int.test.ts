@@ -55,7 +55,7 @@ test('one segment left out - is given up at its deadline by itself; the bind, an
   expect(bound.outcomes).toEqual(['lost', 0, 0]);
 });
 
-test('an answer after the deadline - is of no account, and the next ones are', async () => {
+test('an answer after the deadline - is told once as late, and the next ones as ever', async () => {
   bound.submit(2);
   const [first, second] = await sequences(2);
   await pass(500);
@@ -63,9 +63,11 @@ test('an answer after the deadline - is of no account, and the next ones are', a
   await pass(510);
   expect(bound.outcomes).toEqual(['lost', 0]);
   peer.answer(first as number);
+  peer.answer(first as number);
   bound.submit(1);
   await answered((await sequences(3))[2]);
   expect(bound.outcomes).toEqual(['lost', 0, 0]);
+  expect(bound.late).toEqual([{ ticket: 0, status: 0, messageId: `id-${first}` }]);
   expect(bound.bind.inFlight).toBe(0);
 });
 
