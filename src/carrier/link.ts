@@ -60,7 +60,7 @@ export type LinkHandlers = {
   answered(ticket: number, commandStatus: number, messageId: string): void;
   /** Written, and no answer will come. */
   lost(ticket: number): void;
-  /** Written, and not answered within the deadline: as good as lost. Returns who hears of the answer, should it come. */
+  /** Written, not answered within the deadline: as good as lost. Returns who hears of the answer, should it come. */
   overdue(ticket: number): LateAnswer;
   /** A deliver_sm in `buffer[start, end)`, valid during the call; to be answered by `answerDeliveries`. */
   delivered(sequence: number, buffer: Buffer, start: number, end: number): void;

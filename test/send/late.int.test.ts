@@ -1,4 +1,4 @@
-/** Answers that come after their deadline, from a carrier made by hand: they count, whatever their segment is by then. */
+/** Answers after their deadline, from a carrier made by hand: they count, whatever their segment is by then. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { CampaignContent } from '../../src/handoff.ts';
 import { commandStatus } from '../../src/smpp/command-status.ts';
