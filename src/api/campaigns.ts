@@ -159,7 +159,6 @@ async function commandCampaign(
   for (const committed of told) {
     await tellPlanner(committed, {
       publish: (campaign, verb) => parts.commands.publish(campaign, verb),
-      run: scoped.run,
       clock: parts.clock,
       log: parts.log,
       publishMs: parts.limits.publishMs,

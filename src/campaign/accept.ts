@@ -1,19 +1,11 @@
 /**
  * Commands to a campaign become facts: its new status and the planner's command are written in one
  * transaction, and only then does the command go to the stream. API process. A command that never reaches the
- * stream is found in the outbox by the planner, so nothing here waits long for Redis.
+ * stream is found in the outbox by the planner, which empties it too, so nothing here waits long for Redis.
  */
 import assert from 'node:assert';
 import type { Clock } from '../clock.ts';
-import {
-  type CampaignRow,
-  forgetCommand,
-  hasRecipient,
-  launchCampaignRow,
-  lockCampaign,
-  type MovedCampaign,
-  moveCampaignRow,
-} from '../db/campaigns.ts';
+import { type CampaignRow, hasRecipient, launchCampaignRow, lockCampaign, moveCampaignRow } from '../db/campaigns.ts';
 import type { Run } from '../db/scope.ts';
 import type { Id } from '../handoff.ts';
 import type { Log } from '../telemetry.ts';
@@ -26,8 +18,8 @@ export type Accepted =
   | { readonly kind: 'refused'; readonly because: string }
   | { readonly kind: 'no-recipients' };
 
-/** A command that waits in the outbox. */
-export type Told = { readonly outbox: Id; readonly campaign: Id; readonly command: CampaignCommand };
+/** A command that the planner has to be told, and finds in the outbox otherwise. */
+export type Told = { readonly campaign: Id; readonly command: CampaignCommand };
 
 /**
  * Gives a campaign its new status, inside the caller's transaction; anything but `accepted` changes nothing.
@@ -46,7 +38,7 @@ export async function acceptCommand(
   const launches = command === 'launch';
   if (launches && !(await hasRecipient(run, campaign.audience, prefixes))) return { kind: 'no-recipients' };
   const moved = await moveCampaignRow(run, id, { to: move.to, tell: move.tell, launches });
-  return { kind: 'accepted', campaign: withoutOutbox(moved), told: toldOf(moved, move.tell) };
+  return { kind: 'accepted', campaign: moved, told: toldOf(moved, move.tell) };
 }
 
 /**
@@ -58,22 +50,16 @@ export async function acceptLaunch(run: Run, id: Id, prefixes: readonly string[]
   assert(move.kind === 'moved', 'a draft can be launched');
   const moved = await launchCampaignRow(run, id, { from: 'draft', to: move.to, tell: move.tell }, prefixes);
   if (moved === undefined) return undefined;
-  return { kind: 'accepted', campaign: withoutOutbox(moved), told: toldOf(moved, move.tell) };
+  return { kind: 'accepted', campaign: moved, told: toldOf(moved, move.tell) };
 }
 
-function withoutOutbox({ outbox: _, ...campaign }: MovedCampaign): CampaignRow {
-  return campaign;
-}
-
-function toldOf({ id, outbox }: MovedCampaign, command: CampaignCommand | undefined): Told | undefined {
-  return outbox === null || command === undefined ? undefined : { outbox, campaign: id, command };
+function toldOf({ id }: CampaignRow, command: CampaignCommand | undefined): Told | undefined {
+  return command === undefined ? undefined : { campaign: id, command };
 }
 
 /** What passing a command on needs. */
 export type Telling = {
   readonly publish: (campaign: Id, command: CampaignCommand) => Promise<void>;
-  /** Statements in the organisation's scope, outside of any transaction. */
-  readonly run: Run;
   readonly clock: Clock;
   readonly log: Log;
   /** Longest wait. */
@@ -81,14 +67,13 @@ export type Telling = {
 };
 
 /**
- * Passes a committed command on to the planner and forgets it from the outbox. Resolves when that is done or
- * `publishMs` have passed; never rejects, because the command is a fact already.
+ * Passes a committed command on to the planner. Resolves when that is done or `publishMs` have passed; never
+ * rejects, because the command is a fact already.
  */
 export async function tellPlanner(told: Told, telling: Telling): Promise<void> {
-  const { campaign, command, outbox } = told;
+  const { campaign, command } = told;
   const passedOn = telling
     .publish(campaign, command)
-    .then(() => forgetCommand(telling.run, outbox))
     .catch((error: unknown) => telling.log.warn('campaign.command.left-to-outbox', { campaign, command }, error));
   await new Promise<void>((resolve) => {
     const cancel = telling.clock.after(telling.publishMs, resolve);

@@ -108,12 +108,9 @@ const moveStatement: Statement = {
         finished_at = case when $2 = 'cancelled' then now() else finished_at end
       where id = $1 returning *),
     told as (insert into outbox (organisation_id, campaign_id, command)
-      select ${me}, c.id, $4 from c where $4::text is not null returning id)
-    select ${columns}, (select id from told) as "outbox" from c`,
+      select ${me}, c.id, $4 from c where $4::text is not null)
+    select ${columns} from c`,
 };
-
-/** A moved campaign and the outbox row of the command to the planner, if there was one. */
-export type MovedCampaign = CampaignRow & { readonly outbox: Id | null };
 
 /** What a move changes besides the status. */
 export type CampaignMove = {
@@ -125,8 +122,8 @@ export type CampaignMove = {
 };
 
 /** Gives a campaign that this transaction holds another status. */
-export async function moveCampaignRow(run: Run, id: Id, move: CampaignMove): Promise<MovedCampaign> {
-  return only(await run<MovedCampaign>(moveStatement, [id, move.to, move.launches, move.tell]));
+export async function moveCampaignRow(run: Run, id: Id, move: CampaignMove): Promise<CampaignRow> {
+  return only(await run<CampaignRow>(moveStatement, [id, move.to, move.launches, move.tell]));
 }
 
 const served = `p.channel = 'sms' and p.opted_out_at is null
@@ -143,8 +140,8 @@ const launchStatement: Statement = {
         else exists (select from contact_points p where ${served}) end
       returning *),
     told as (insert into outbox (organisation_id, campaign_id, command)
-      select ${me}, c.id, $4 from c where $4::text is not null returning id)
-    select ${columns}, (select id from told) as "outbox" from c`,
+      select ${me}, c.id, $4 from c where $4::text is not null)
+    select ${columns} from c`,
 };
 
 /**
@@ -156,22 +153,9 @@ export async function launchCampaignRow(
   id: Id,
   move: { readonly from: CampaignStatus } & Omit<CampaignMove, 'launches'>,
   prefixes: readonly string[],
-): Promise<MovedCampaign | undefined> {
-  const [moved] = await run<MovedCampaign>(launchStatement, [id, move.from, move.to, move.tell, prefixes]);
+): Promise<CampaignRow | undefined> {
+  const [moved] = await run<CampaignRow>(launchStatement, [id, move.from, move.to, move.tell, prefixes]);
   return moved;
-}
-
-/** Nothing waits for its way to the disk: a command that is told twice, because this was lost, is done once. */
-const outboxDelete: Statement = {
-  name: 'outbox_delete',
-  plannedOnce: true,
-  text: `with hurry as (select set_config('synchronous_commit', 'off', true))
-    delete from outbox using hurry where id = $1`,
-};
-
-/** Forgets a command that has reached the planner's stream. */
-export async function forgetCommand(run: Run, outbox: Id): Promise<void> {
-  await run(outboxDelete, [outbox]);
 }
 
 const anyRecipient: Statement = {

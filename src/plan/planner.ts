@@ -63,6 +63,8 @@ const waitingPerTurn = 16;
 const pauseAfterFailureMs = 1000;
 const outboxAgeMs = 1000;
 const sweepRowsMax = 200;
+/** Launches, which are most of them, cost nothing each. */
+const outboxRowsMax = 5000;
 const partitionsEveryMs = 3_600_000;
 
 /** See the head of this file. */
@@ -185,15 +187,23 @@ export class Planner implements Service {
 
   async #sweep(): Promise<void> {
     const { pool } = this.#options.database;
-    const waiting = await staleOutbox(pool, outboxAgeMs, sweepRowsMax);
-    for (const row of waiting) await this.#obey(row.command, row.campaign);
-    if (waiting.length > 0)
-      await deleteOutbox(
-        pool,
-        waiting.map((row) => row.id),
-      );
+    await this.#emptyOutbox();
     for (const id of await wakeExpired(pool)) await tellStanding(this.#parts, id);
     await this.#finish();
+  }
+
+  /** Most of these came by the stream already, and are obeyed again for the few that did not. */
+  async #emptyOutbox(): Promise<void> {
+    const { pool } = this.#options.database;
+    const waiting = await staleOutbox(pool, outboxAgeMs, outboxRowsMax);
+    if (waiting.length === 0) return;
+    if (waiting.some((row) => row.command === 'launch')) this.#loops.claim.wake();
+    const moved = new Set(waiting.filter((row) => row.command !== 'launch').map((row) => row.campaign));
+    for (const campaign of moved) await tellStanding(this.#parts, campaign);
+    await deleteOutbox(
+      pool,
+      waiting.map((row) => row.id),
+    );
   }
 
   async #finish(): Promise<void> {
