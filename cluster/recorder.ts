@@ -31,8 +31,8 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
   const name = `${hostname()}-${process.pid}`;
   const database = connect({
     url: required(settings, 'databaseUrl'),
-    // One for each carrier that it may hold, and some for leases and progress.
-    poolMax: Math.max(settings.databasePoolMax, carriers.length + 4),
+    // Two for each carrier that it may hold (a page is written while the next is filled), and some for leases.
+    poolMax: Math.max(settings.databasePoolMax, 2 * carriers.length + 4),
     applicationName: 'tocsin-recorder',
     statementTimeoutMs: settings.statementTimeoutMs,
     log,

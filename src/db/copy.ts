@@ -48,10 +48,7 @@ export class CopyRows {
 
   /** A timestamptz, from epoch milliseconds. */
   moment(epochMs: number): void {
-    const us = (epochMs - postgresEpochMs) * 1000;
-    this.#end = this.#bytes.writeInt32BE(8, this.#end);
-    this.#end = this.#bytes.writeInt32BE(Math.floor(us / 0x1_0000_0000), this.#end);
-    this.#end = this.#bytes.writeInt32BE(us | 0, this.#end);
+    this.#end = writeMoment(this.#bytes, epochMs, this.#end);
   }
 
   /** A null. */
@@ -104,6 +101,32 @@ export class CopyRows {
     this.#bytes.copy(grown, 0, 0, this.#end);
     this.#bytes = grown;
   }
+}
+
+function writeMoment(into: Buffer, epochMs: number, offset: number): number {
+  const us = (epochMs - postgresEpochMs) * 1000;
+  let at = into.writeInt32BE(8, offset);
+  at = into.writeInt32BE(Math.floor(us / 0x1_0000_0000), at);
+  return into.writeInt32BE(us | 0, at);
+}
+
+/** A smallint as `CopyRows.ready` takes it. */
+export function readyInt2(value: number): Buffer {
+  return Buffer.from([0, 0, 0, 2, (value >>> 8) & 255, value & 255]);
+}
+
+/** An integer as `CopyRows.ready` takes it; of a larger number its low 32 bits. */
+export function readyInt4(value: number): Buffer {
+  const ready = Buffer.allocUnsafe(8);
+  ready.writeInt32BE(value | 0, ready.writeInt32BE(4, 0));
+  return ready;
+}
+
+/** A timestamptz as `CopyRows.ready` takes it, from epoch milliseconds. */
+export function readyMoment(epochMs: number): Buffer {
+  const ready = Buffer.allocUnsafe(12);
+  writeMoment(ready, epochMs, 0);
+  return ready;
 }
 
 /** An id as `CopyRows.ready` takes it. */

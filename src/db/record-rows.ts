@@ -4,7 +4,7 @@
  */
 import type { ClientBase } from 'pg';
 import type { Id, OutcomeHeader } from '../handoff.ts';
-import { CopyRows, readyId, readyText } from './copy.ts';
+import { CopyRows, readyId, readyInt2, readyInt4, readyMoment, readyText } from './copy.ts';
 import { partitionOf } from './partitions.ts';
 
 const submissionColumns = `campaign_id, organisation_id, batch, attempt, first_ordinal, submitted_at, carrier,
@@ -14,23 +14,36 @@ const receiptColumns = `campaign_id, organisation_id, carrier, ordinal, segment,
 /** Whose rows follow; the campaign and organisation are written into each of them. */
 export type RowOwner = { readonly campaign: Id; readonly organisation: Id };
 
+/** What the rows of one campaign begin with, and where they go. */
+type Owned = { readonly ids: Buffer; readonly submissions: CopyRows; readonly receipts: CopyRows };
+
 /** The rows of one flush of one carrier. */
 export class RecordRows {
   readonly #carrier: Buffer;
   readonly #submissions = new Map<string, CopyRows>();
   readonly #receipts = new Map<string, CopyRows>();
-  readonly #owners = new Map<
-    Id,
-    { readonly ids: Buffer; readonly submissions: CopyRows; readonly receipts: CopyRows }
-  >();
+  readonly #owners = new Map<Id, Owned>();
+  /** Where submissions go, what each begins with, and the ordinal of the first recipient: of the last `batch`. */
+  #submissionsOfBatch = new CopyRows(0);
+  #head = Buffer.alloc(0);
+  #firstOrdinal = 0;
 
   constructor(carrier: string) {
     this.#carrier = readyText(carrier);
   }
 
+  /** Says whose submissions follow. */
+  batch(header: OutcomeHeader): void {
+    const { ids, submissions } = this.#ownerOf(header);
+    this.#submissionsOfBatch = submissions;
+    this.#firstOrdinal = header.firstOrdinal;
+    const { batch, attempt, firstOrdinal, atMs } = header;
+    const values = [readyInt4(batch), readyInt2(attempt), readyInt4(firstOrdinal), readyMoment(atMs)];
+    this.#head = Buffer.concat([ids, ...values, this.#carrier]);
+  }
+
   /** One outcome of `recipients` ordinals; its message id is Latin-1 `bytes[idStart, idEnd)`. */
   submission(
-    batch: OutcomeHeader,
     index: number,
     recipients: number,
     segment: number,
@@ -41,15 +54,10 @@ export class RecordRows {
     idStart: number,
     idEnd: number,
   ): void {
-    const { ids, submissions: copy } = this.#ownerOf(batch);
-    copy.row(14, 64 + this.#carrier.length + 2 * (idEnd - idStart));
-    copy.ready(ids);
-    copy.int4(batch.batch);
-    copy.int2(batch.attempt);
-    copy.int4(batch.firstOrdinal);
-    copy.moment(batch.atMs);
-    copy.ready(this.#carrier);
-    copy.int4(batch.firstOrdinal + index);
+    const copy = this.#submissionsOfBatch;
+    copy.row(14, 64 + this.#head.length + 2 * (idEnd - idStart));
+    copy.ready(this.#head);
+    copy.int4(this.#firstOrdinal + index);
     copy.int2(recipients);
     copy.int2(segment);
     copy.int2(segments);
@@ -71,7 +79,7 @@ export class RecordRows {
     errorEnd: number,
   ): void {
     const { ids, receipts: copy } = this.#ownerOf(owner);
-    copy.row(9, 64 + this.#carrier.length + 2 * (errorEnd - errorStart));
+    copy.row(9, 64 + ids.length + this.#carrier.length + 2 * (errorEnd - errorStart));
     copy.ready(ids);
     copy.ready(this.#carrier);
     copy.int4(ordinal);
@@ -83,14 +91,10 @@ export class RecordRows {
     copy.latin1(bytes, errorStart, errorEnd);
   }
 
-  /** Copies the outcomes, in the client's transaction; returns how many. */
-  sendSubmissions(client: ClientBase): Promise<number> {
-    return send(client, this.#submissions, submissionColumns);
-  }
-
-  /** Copies the receipts, in the client's transaction; returns how many. */
-  sendReceipts(client: ClientBase): Promise<number> {
-    return send(client, this.#receipts, receiptColumns);
+  /** Copies all of them, in the client's transaction; returns how many. */
+  async send(client: ClientBase): Promise<number> {
+    const submissions = await sendAll(client, this.#submissions, submissionColumns);
+    return submissions + (await sendAll(client, this.#receipts, receiptColumns));
   }
 
   /** Empties it for the next flush; keeps its memory for the partitions that were in use. */
@@ -104,7 +108,7 @@ export class RecordRows {
     this.#owners.clear();
   }
 
-  #ownerOf(owner: RowOwner) {
+  #ownerOf(owner: RowOwner): Owned {
     let known = this.#owners.get(owner.campaign);
     if (known === undefined) {
       known = {
@@ -127,7 +131,7 @@ function tableOf(tables: Map<string, CopyRows>, table: string): CopyRows {
   return copy;
 }
 
-async function send(client: ClientBase, tables: ReadonlyMap<string, CopyRows>, columns: string): Promise<number> {
+async function sendAll(client: ClientBase, tables: ReadonlyMap<string, CopyRows>, columns: string): Promise<number> {
   let rows = 0;
   for (const [table, copy] of tables) {
     await copy.send(client, table, columns);

@@ -1,6 +1,6 @@
 /**
  * The recorder's statements: its lease with the offsets, loading and writing batch states, matching message
- * ids, orphans. All of one flush run in one transaction. Runs in the recorder, as the service role.
+ * ids, orphans. What writes runs in one transaction per flush. Runs in the recorder, as the service role.
  */
 import type { ClientBase, Pool } from 'pg';
 import { Fault } from '../fault.ts';
@@ -71,7 +71,7 @@ export type StateRow = BatchName & { readonly segment: number; readonly states: 
 
 /** Rows of the named batches on a carrier. */
 export async function loadStates(
-  client: ClientBase,
+  client: ClientBase | Pool,
   carrier: string,
   batches: readonly BatchName[],
 ): Promise<StateRow[]> {
@@ -144,7 +144,7 @@ export type SubmissionPlace = BatchName & {
 
 /** Submissions of message ids; of an id that came twice the newer one. `sinceId` bounds how far back it looks. */
 export async function findSubmissions(
-  client: ClientBase,
+  client: ClientBase | Pool,
   carrier: string,
   messageIds: readonly string[],
   sinceId: Id,
@@ -193,20 +193,26 @@ export async function addOrphans(
   );
 }
 
-/** Removes and returns the orphans of message ids, oldest first. */
-export async function takeOrphans(
-  client: ClientBase,
+/** The orphans of message ids, oldest first. */
+export async function orphansOf(
+  client: ClientBase | Pool,
   carrier: string,
   messageIds: readonly string[],
 ): Promise<OrphanReceipt[]> {
   const { rows } = await client.query<OrphanReceipt>(
-    `with taken as (delete from orphan_receipts where message_id = any($1) and carrier = $2 returning *)
-      select message_id as "messageId", state, error,
+    `select message_id as "messageId", state, error,
         coalesce(extract(epoch from done_at), 0)::float8 as "doneAtSeconds",
-        (extract(epoch from received_at) * 1000)::float8 as "receivedAtMs" from taken order by id`,
+        (extract(epoch from received_at) * 1000)::float8 as "receivedAtMs"
+      from orphan_receipts where message_id = any($1) and carrier = $2 order by id`,
     [messageIds, carrier],
   );
   return rows;
+}
+
+/** Removes the orphans of message ids, whose submissions are known now. */
+export async function deleteOrphans(client: ClientBase, carrier: string, messageIds: readonly string[]): Promise<void> {
+  if (messageIds.length === 0) return;
+  await client.query('delete from orphan_receipts where message_id = any($1) and carrier = $2', [messageIds, carrier]);
 }
 
 /** Message ids of a carrier's orphans, the newest `limit` of them. */

@@ -1,6 +1,7 @@
 /**
  * Which entries of a carrier's two streams go into the next transaction: outcomes as they come, receipts once
- * the outcomes of their time are there, not more rows than a transaction takes. Runs in the recorder.
+ * the outcomes of their time are there, not more rows than a transaction takes. Reads on before that transaction
+ * is committed; after a failure it must be thrown away and begun anew. Runs in the recorder.
  */
 import type { OutcomeRecord, ReceiptRecord, RecordOffsets, RecordSource } from '../handoff.ts';
 import { outcomeRows, receiptRows } from '../stream/entry.ts';
@@ -23,8 +24,8 @@ export class Reader {
   readonly #source: RecordSource;
   readonly #carrier: string;
   readonly #limits: ReaderLimits;
+  /** Behind the entries that were read last. */
   #offsets: RecordOffsets;
-  #next: RecordOffsets;
   /** Entries to ask for: as many as fill a transaction, by the size of the last ones. */
   #outcomeEntries = entriesMin;
   #receiptEntries = entriesMin;
@@ -34,13 +35,7 @@ export class Reader {
     this.#source = source;
     this.#carrier = carrier;
     this.#offsets = offsets;
-    this.#next = offsets;
     this.#limits = limits;
-  }
-
-  /** Offsets of what is committed. */
-  get offsets(): RecordOffsets {
-    return this.#offsets;
   }
 
   /** The next entries; undefined when there are none to record now. */
@@ -61,16 +56,11 @@ export class Reader {
     if (!isBehind) this.#outcomeEntries = entriesFor(this.#outcomeEntries, read.outcomes.length, outcomes.length);
     this.#receiptEntries = entriesFor(this.#receiptEntries, read.receipts.length, receipts.length);
     if (outcomes.length === 0 && receipts.length === 0) return undefined;
-    this.#next = {
+    this.#offsets = {
       outcomes: outcomes.at(-1)?.id ?? this.#offsets.outcomes,
       receipts: receipts.at(-1)?.id ?? this.#offsets.receipts,
     };
-    return { outcomes, receipts, through: this.#next };
-  }
-
-  /** The entries that `next` returned are committed: goes on behind them. */
-  done(): void {
-    this.#offsets = this.#next;
+    return { outcomes, receipts, through: this.#offsets };
   }
 }
 

@@ -81,19 +81,22 @@ export class RecentIds {
   #high = 0;
   #low = 0;
 
-  /** Keeps between `entriesMax` and twice as many ids. */
+  /** Keeps between `entriesMax` and twice as many ids, and those of a page more. */
   constructor(entriesMax: number) {
     this.#entriesMax = entriesMax;
   }
 
+  /** A page begins: forgets the older generation when the younger one is full. Until the next, nothing is forgotten. */
+  beginPage(): void {
+    if (this.#young.entries < this.#entriesMax) return;
+    const emptied = this.#old;
+    this.#old = this.#young;
+    emptied.clear();
+    this.#young = emptied;
+  }
+
   /** Notes that the id in `bytes[start, end)` is that of a segment. An id that comes again is the newer one. */
   add(bytes: Uint8Array, start: number, end: number, state: BatchState, index: number, segment: number): void {
-    if (this.#young.entries >= this.#entriesMax) {
-      const emptied = this.#old;
-      this.#old = this.#young;
-      emptied.clear();
-      this.#young = emptied;
-    }
     this.#hash(bytes, start, end);
     this.#young.add(this.#high, this.#low, state, (index << 8) | segment);
   }
@@ -102,12 +105,6 @@ export class RecentIds {
   find(bytes: Uint8Array, start: number, end: number, place: Place): boolean {
     this.#hash(bytes, start, end);
     return this.#young.find(this.#high, this.#low, place) || this.#old.find(this.#high, this.#low, place);
-  }
-
-  /** Forgets everything. */
-  clear(): void {
-    this.#young.clear();
-    this.#old.clear();
   }
 
   /** Two multiplicative hashes with different constants (FNV-1a and Murmur's), each mixed at the end. */

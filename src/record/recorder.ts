@@ -12,8 +12,9 @@ import { isFault } from '../fault.ts';
 import type { PublishProgress, RecordOffsets, RecordSource } from '../handoff.ts';
 import type { Service } from '../service.ts';
 import type { Log } from '../telemetry.ts';
-import { type BookLimits, CarrierBook, type Flushed } from './book.ts';
+import { type BookLimits, CarrierBook } from './book.ts';
 import { OrphanIds } from './orphans.ts';
+import { type Flushed, type Page, writePage } from './page.ts';
 import { Reader } from './reader.ts';
 
 /** Limits of a recorder. */
@@ -31,7 +32,8 @@ export type RecorderLimits = BookLimits & {
 /** Limits that need no thought. */
 export const recorderLimits: RecorderLimits = {
   batchesMax: 20_000,
-  recentIdsMax: 500_000,
+  // With those of a page a generation still fits into its table without growing again.
+  recentIdsMax: 450_000,
   orphanIdsMax: 100_000,
   receiptAgeMsMax: 8 * 86_400_000,
   rowsMax: 50_000,
@@ -57,6 +59,8 @@ export type RecorderOptions = {
 };
 
 const pauseAfterFailureMsMax = 5000;
+
+function heardLater(): void {}
 
 /** See the head of this file. */
 export class Recorder implements Service {
@@ -122,27 +126,41 @@ export class Recorder implements Service {
       await orphanIds(database.pool, lease.carrier, limits.orphanIdsMax),
       limits.orphanIdsMax,
     );
-    const book = new CarrierBook(lease, limits, orphans);
+    const book = new CarrierBook(lease, limits, database, orphans);
     const reader = new Reader(source, lease.carrier, lease.offsets, limits);
+    let committed = lease.offsets;
     let renewedMs = clock.monotonicMs();
-    while (!this.#isStopping) {
-      const entries = await reader.next();
-      const isIdle = entries === undefined;
-      if (isIdle && clock.monotonicMs() - renewedMs < limits.leaseMs / 3) {
-        await this.#pause(limits.idleMs);
-        continue;
-      }
+    /** One page is written while the next is read and filled. */
+    let writing: Promise<void> = Promise.resolve();
+    const write = async (page: Page): Promise<void> => {
       renewedMs = clock.monotonicMs();
-      if (isIdle) {
-        await advance(database.pool, lease, reader.offsets, limits.leaseMs);
-        continue;
-      }
-      const flushed = await book.write(database, { ...entries, nowMs: clock.nowMs(), leaseMs: limits.leaseMs });
-      reader.done();
+      const flushed = await writePage(database, lease, page, limits.leaseMs);
+      committed = page.through;
       onFlushed();
       this.#options.onFlush?.(lease.carrier, flushed, clock.monotonicMs() - renewedMs);
       await this.#tell(flushed);
-      await this.#trim(lease.carrier, reader.offsets);
+      await this.#trim(lease.carrier, committed);
+    };
+    try {
+      while (!this.#isStopping) {
+        const entries = await reader.next();
+        if (entries === undefined) {
+          await writing;
+          if (clock.monotonicMs() - renewedMs > limits.leaseMs / 3) {
+            renewedMs = clock.monotonicMs();
+            await advance(database.pool, lease, committed, limits.leaseMs);
+          } else await this.#pause(limits.idleMs);
+          continue;
+        }
+        const page = await book.fill(entries, writing, clock.nowMs());
+        await writing;
+        writing = write(page);
+        // Whoever awaits it hears of its failure; until then it must not count as unheard.
+        writing.catch(heardLater);
+      }
+      await writing;
+    } finally {
+      await Promise.allSettled([writing]);
     }
   }
 

@@ -4,6 +4,7 @@
  * may: clean batches are dropped, the longest unused first, and loaded again when needed.
  */
 import { lowestState, segmentStates, segmentStatesCount, segmentsMax } from '../db/fold.ts';
+import type { NewStateRow } from '../db/record.ts';
 import type { Id } from '../handoff.ts';
 
 /** Whose batch it is. */
@@ -26,6 +27,8 @@ export class BatchState {
   isLoaded = false;
   /** Bit s is set when row s must be written. */
   dirty = 0;
+  /** The `StateCache.take` that had it last. */
+  take = 0;
 
   constructor(key: BatchKey) {
     this.key = key;
@@ -127,14 +130,18 @@ function count(counts: Int32Array, before: number, after: number): void {
   counts[after] = (counts[after] ?? 0) + 1;
 }
 
-/** Batches of one carrier, and what changed in them since the last `clean`. */
+/** What one transaction writes of states. */
+export type Changes = { readonly rows: readonly NewStateRow[]; readonly deltas: readonly CampaignDelta[] };
+
+/** Batches of one carrier, and what changed in them since the last `take`. */
 export class StateCache {
   readonly #batchesMax: number;
   readonly #batches = new Map<string, BatchState>();
   #deltas = new Map<Id, CampaignDelta>();
   #dirty = new Set<BatchState>();
+  #takes = 0;
 
-  /** Keeps the rows of at most `batchesMax` batches between flushes. */
+  /** Keeps the rows of about `batchesMax` batches between flushes. */
   constructor(batchesMax: number) {
     this.#batchesMax = batchesMax;
   }
@@ -156,7 +163,7 @@ export class StateCache {
     return state.isLoaded ? state : this.get(state.key);
   }
 
-  /** Counts of a campaign since the last `clean`, for `BatchState.apply`. */
+  /** Counts of a campaign since the last `take`, for `BatchState.apply`. */
   countsOf(key: BatchKey): Int32Array {
     let delta = this.#deltas.get(key.campaign);
     if (delta === undefined) {
@@ -172,24 +179,33 @@ export class StateCache {
     this.#dirty.add(state);
   }
 
-  /** Batches with rows to write, and campaigns with counts to add. */
-  changes(): { readonly batches: readonly BatchState[]; readonly deltas: readonly CampaignDelta[] } {
-    const deltas = [...this.#deltas.values()].filter((delta) => delta.counts.some((n) => n !== 0));
-    return { batches: [...this.#dirty].filter((state) => state.dirty !== 0), deltas };
-  }
-
-  /** The changes are committed: forgets them, and drops what is longest unused above the bound. */
-  clean(): void {
+  /**
+   * Copies of what changed, to be committed before the take after the next: until then no batch of this take is
+   * dropped, since PostgreSQL does not have its rows yet. Drops what is longest unused above the bound.
+   */
+  take(): Changes {
+    this.#takes += 1;
+    const rows: NewStateRow[] = [];
     for (const state of this.#dirty) {
+      state.rows.forEach((states, segment) => {
+        if ((state.dirty >> segment) & 1) rows.push({ ...state.key, segment, states: Buffer.from(states) });
+      });
       state.dirty = 0;
+      state.take = this.#takes;
       const name = `${state.key.campaign}/${state.key.batch}`;
       this.#batches.delete(name);
       this.#batches.set(name, state);
     }
+    const deltas = [...this.#deltas.values()].filter((delta) => delta.counts.some((n) => n !== 0));
     this.#dirty = new Set();
     this.#deltas = new Map();
+    this.#drop();
+    return { rows, deltas };
+  }
+
+  #drop(): void {
     for (const [name, state] of this.#batches) {
-      if (this.#batches.size <= this.#batchesMax) break;
+      if (this.#batches.size <= this.#batchesMax || state.take >= this.#takes - 1) break;
       state.unload();
       this.#batches.delete(name);
     }

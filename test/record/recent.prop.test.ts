@@ -35,14 +35,22 @@ test('recent ids - what was added is found where it was added last, and nothing 
   );
 });
 
-test('recent ids - at least the last ids up to the bound are kept, and memory does not grow beyond two bounds', () => {
+test('recent ids - the last ids up to the bound and all of a page are kept, and not more than twice as many', () => {
   const bound = 5000;
+  const page = 1000;
   const recent = new RecentIds(bound);
   const total = 40_000;
   for (let i = 0; i < total; i += 1) {
+    if (i % page === 0) recent.beginPage();
     const id = Buffer.from(`id-${i}`);
     recent.add(id, 0, id.length, batch(1), i & 0xffff, 0);
   }
   for (let i = total - bound; i < total; i += 1) expect(lookUp(recent, `id-${i}`)?.index).toBe(i & 0xffff);
-  expect(lookUp(recent, `id-${total - 2 * bound - 1}`)).toBeUndefined();
+  expect(lookUp(recent, `id-${total - 2 * (bound + page) - 1}`)).toBeUndefined();
+  recent.beginPage();
+  for (let i = 0; i < 10 * bound; i += 1) {
+    const id = Buffer.from(`large-${i}`);
+    recent.add(id, 0, id.length, batch(1), i & 0xffff, 0);
+  }
+  for (let i = 0; i < 10 * bound; i += 1) expect(lookUp(recent, `large-${i}`)?.index).toBe(i & 0xffff);
 });

@@ -273,3 +273,27 @@ test('recorder - any order of outcomes and receipts ends in the same counts, whi
   );
   expect(await s.count('orphan_receipts')).toBe(0);
 });
+
+test('recorder - of a backlog each message counts once, while pages are filled and written side by side', async () => {
+  const s = await scene();
+  const [batches, size] = [40, 12];
+  const campaign = await s.campaign(batches * size);
+  // Receipts of three kinds: right behind their submission, before it, and long after it.
+  const receiptsOf = (batch: number) =>
+    Array.from({ length: size }, (_, at) => ({ messageId: `m${batch}-${at}`, state: 'delivered' as const }));
+  for (let batch = 1; batch <= batches; batch += 1) {
+    if (batch % 3 === 0) await s.receipts(receiptsOf(batch));
+    const outcomes = Array.from({ length: size }, (_, at): TestOutcome => {
+      return { index: at, kind: 'accepted', id: `m${batch}-${at}` };
+    });
+    await s.outcomes(campaign, batch, (batch - 1) * size, outcomes);
+    if (batch % 3 === 1) await s.receipts(receiptsOf(batch));
+  }
+  for (let batch = 2; batch <= batches; batch += 3) await s.receipts(receiptsOf(batch));
+  await s.record({ rowsMax: 20, batchesMax: 2, recentIdsMax: 3, orphanIdsMax: 4 });
+  const all = batches * size;
+  await s.reaches(campaign, { planned: all, submitted: all, delivered: all });
+  expect(await s.count('submissions')).toBe(all);
+  expect(await s.count('receipts')).toBe(all);
+  expect(await s.count('orphan_receipts')).toBe(0);
+});

@@ -1,0 +1,77 @@
+/**
+ * What one transaction of a carrier's recorder writes: rows, states, counts, orphans and the offsets, all or
+ * nothing. Runs on the recorder's main thread. Decides nothing: src/record/book.ts has filled it.
+ */
+import type { Database } from '../db/client.ts';
+import { segmentStates } from '../db/fold.ts';
+import { addProgress, type ProgressDelta } from '../db/progress.ts';
+import {
+  addInbound,
+  addOrphans,
+  advance,
+  deleteOrphans,
+  type OrphanReceipt,
+  type RecorderLease,
+  writeStates,
+} from '../db/record.ts';
+import type { RecordRows } from '../db/record-rows.ts';
+import type { Id, InboundMessage, RecordOffsets } from '../handoff.ts';
+import type { CampaignDelta, Changes } from './states.ts';
+
+/** See the head of this file. */
+export type Page = {
+  /** Offsets once it is committed. */
+  readonly through: RecordOffsets;
+  readonly rows: RecordRows;
+  readonly changes: Changes;
+  /** Message ids whose orphans found their submission. */
+  readonly adopted: readonly string[];
+  readonly orphans: readonly OrphanReceipt[];
+  readonly inbound: readonly (InboundMessage & { readonly receivedAtMs: number })[];
+};
+
+/** What one page wrote. */
+export type Flushed = {
+  readonly rows: number;
+  readonly orphaned: number;
+  /** Campaigns whose counts changed. */
+  readonly campaigns: readonly Id[];
+};
+
+/** Writes a page in one transaction. @throws Fault `fenced` when the carrier is another recorder's, `postgres`. */
+export async function writePage(
+  database: Database,
+  lease: RecorderLease,
+  { through, rows, changes, adopted, orphans, inbound }: Page,
+  leaseMs: number,
+): Promise<Flushed> {
+  const { carrier } = lease;
+  const written = await database.service(async ({ client }) => {
+    await advance(client, lease, through, leaseMs);
+    const count = await rows.send(client);
+    await deleteOrphans(client, carrier, adopted);
+    await addOrphans(client, carrier, orphans);
+    await addInbound(client, carrier, inbound);
+    await writeStates(client, carrier, changes.rows);
+    await addProgress(client, carrier, changes.deltas.map(progressDelta));
+    return count;
+  });
+  return { rows: written, orphaned: orphans.length, campaigns: changes.deltas.map((delta) => delta.campaign) };
+}
+
+/** Counts by segment state as counts by message state: a message stands where its lowest segment stands. */
+function progressDelta({ campaign, organisation, counts }: CampaignDelta): ProgressDelta {
+  const of = (...states: readonly (keyof typeof segmentStates)[]) =>
+    states.reduce((sum, state) => sum + (counts[segmentStates[state]] ?? 0), 0);
+  return {
+    campaign,
+    organisation,
+    submitted: of('accepted', 'undelivered', 'delivered'),
+    awaitingReceipt: of('accepted'),
+    delivered: of('delivered'),
+    failed: of('rejected', 'undelivered'),
+    unknown: of('unknown'),
+    expired: of('expired'),
+    cancelled: of('cancelled'),
+  };
+}
