@@ -3,9 +3,10 @@ import { createHash } from 'node:crypto';
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { streamSSE } from 'hono/streaming';
 import { previewCampaign } from '../campaign/preview.ts';
-import { type AudienceReader, audienceSummary } from '../db/audience.ts';
+import { type AudienceReader, sampleAudience } from '../db/audience.ts';
 import { readCampaignProgress, readCarrierProgress, readRefusals } from '../db/campaign-progress.ts';
-import { readCampaign, sampleAudience } from '../db/campaigns.ts';
+import { readCampaign } from '../db/campaigns.ts';
+import { fieldsOf } from '../db/plan.ts';
 import type { Run } from '../db/scope.ts';
 import type { TenantEnv } from './authentication.ts';
 import { campaignView } from './campaign-schemas.ts';
@@ -82,14 +83,15 @@ export function progressRoutes(parts: Parts) {
     if (campaign === undefined) throw notFound('campaign');
     const { audience, contents, defaultLanguage } = campaign;
     const others = Object.keys(contents).filter((language) => language !== defaultLanguage);
-    const reach = { organisation, audience, languages: [defaultLanguage, ...others], fields: [], routes: parts.routes };
-    const [summary, sample] = await Promise.all([
-      audienceSummary(readerOf(scoped.run), reach),
-      sampleAudience(scoped.run, audience, sampleResidents),
-    ]);
-    const preview = previewCampaign(contents, summary.groups, parts.carriers, sample);
-    const { recipients, duplicates, unreachable } = summary;
-    return c.json(previewSchema.parse({ recipients, duplicates, unreachable, ...preview }), 200);
+    const languages = [defaultLanguage, ...others];
+    const reach = { organisation, audience, languages, fields: fieldsOf(contents), routes: parts.routes };
+    const { recipients, duplicates, unreachable, groups, samples } = await sampleAudience(
+      readerOf(scoped.run),
+      reach,
+      sampleResidents,
+    );
+    const preview = previewCampaign(contents, groups, parts.carriers, { fields: reach.fields, samples });
+    return c.json({ recipients, duplicates, unreachable, ...preview }, 200);
   });
   app.openapi({ ...progressOne, middleware }, async (c) => {
     const progress = await readCampaignProgress(c.var.tenant.scoped.run, c.req.valid('param').id);

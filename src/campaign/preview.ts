@@ -2,8 +2,8 @@
  * What launching a campaign would take: segments and time, by carrier and language. Runs in the API process.
  * Exact for texts that are the same for everybody; for personal ones reckoned from a sample of the audience. Pure.
  */
-import type { AudienceGroup } from '../db/audience.ts';
-import { previewText, type RecipientValues } from '../text/contents.ts';
+import type { AudienceGroup, GroupSample, RecipientField } from '../db/audience.ts';
+import { previewText, type RecipientValues, segmentsForEach, type TextPreview } from '../text/contents.ts';
 import type { Contents, EncodeProfile } from '../handoff.ts';
 
 /** What the preview must know of a carrier. */
@@ -24,7 +24,7 @@ export type GroupPreview = AudienceGroup & {
   /** In all. */
   readonly segments: number;
   /** Characters of the text that force UCS-2; empty when it is not. */
-  readonly forcesUcs2: readonly string[];
+  readonly forcesUcs2: string[];
   readonly personalised: boolean;
 };
 
@@ -42,21 +42,21 @@ export type CampaignPreview = {
   readonly segments: number;
   /** Until the last segment is submitted: carriers work side by side, so the slowest decides. */
   readonly expectedSeconds: number;
-  readonly groups: readonly GroupPreview[];
-  readonly carriers: readonly CarrierPreview[];
+  readonly groups: GroupPreview[];
+  readonly carriers: CarrierPreview[];
   /** Each text as somebody would read it. */
-  readonly examples: readonly { readonly language: string; readonly text: string }[];
+  readonly examples: { readonly language: string; readonly text: string }[];
 };
 
-/** Somebody of the audience, as far as texts are concerned. */
-export type SampledResident = RecipientValues & { readonly language: string };
+/** Some of the audience, as far as texts are concerned; `fields` are those of every reader. */
+export type Sample = { readonly fields: readonly RecipientField[]; readonly samples: readonly GroupSample[] };
 
 /** Adds up what the groups of an audience take. Their languages are those of `contents`, texts are valid. */
 export function previewCampaign(
   contents: Contents,
   summary: readonly AudienceGroup[],
   carriers: readonly PreviewCarrier[],
-  sample: readonly SampledResident[],
+  sample: Sample,
 ): CampaignPreview {
   const groups = summary.flatMap((group) => {
     const carrier = carriers.find(({ name }) => name === group.carrier);
@@ -79,38 +79,41 @@ function shareOf(carrier: PreviewCarrier, groups: readonly GroupPreview[]): Carr
   return { carrier: carrier.name, recipients, segments, seconds: Math.ceil(segments / carrier.ratePerSecond) };
 }
 
-function previewGroup(
-  text: string,
-  group: AudienceGroup,
-  carrier: PreviewCarrier,
-  sample: readonly SampledResident[],
-): GroupPreview {
-  const usual = describe(text, carrier, undefined);
-  const same = sample.filter((resident) => resident.language === group.language);
-  const readers = usual.personalised ? (same.length > 0 ? same : sample) : [];
-  const counts = readers.map((reader) => describe(text, carrier, reader).segments);
-  const mean = counts.length === 0 ? usual.segments : counts.reduce((sum, count) => sum + count, 0) / counts.length;
+function previewGroup(text: string, group: AudienceGroup, carrier: PreviewCarrier, sample: Sample): GroupPreview {
+  const { encoding, segments, forcesUcs2, personalised } = describe(text, carrier);
+  const counts = personalised ? segmentsForEach(text, carrier, sample.fields, readersLike(group, sample)) : [];
+  const mean = counts.length === 0 ? segments : counts.reduce((sum, count) => sum + count, 0) / counts.length;
   return {
-    ...group,
-    encoding: usual.encoding,
-    segmentsLeast: counts.reduce((least, count) => Math.min(least, count), usual.segments),
-    segmentsMost: counts.reduce((most, count) => Math.max(most, count), usual.segments),
+    carrier: group.carrier,
+    language: group.language,
+    recipients: group.recipients,
+    encoding,
+    segmentsLeast: counts.reduce((least, count) => Math.min(least, count), segments),
+    segmentsMost: counts.reduce((most, count) => Math.max(most, count), segments),
     segments: Math.round(mean * group.recipients),
-    forcesUcs2: usual.forcesUcs2,
-    personalised: usual.personalised,
+    forcesUcs2: [...forcesUcs2],
+    personalised,
   };
 }
 
-type Described = Pick<GroupPreview, 'encoding' | 'segments' | 'forcesUcs2' | 'personalised'>;
+/** Those of the sample who read the group's language, or else all. */
+function readersLike({ language }: AudienceGroup, { samples }: Sample): (readonly string[])[] {
+  const same = samples.filter((sample) => sample.language === language).flatMap(({ readers }) => readers);
+  return same.length > 0 ? same : samples.flatMap(({ readers }) => readers);
+}
 
-function describe(text: string, carrier: PreviewCarrier, reader: RecipientValues | undefined): Described {
-  const preview = previewText(text, carrier, reader);
+type Described = Pick<TextPreview, 'encoding' | 'segments' | 'forcesUcs2' | 'personalised'>;
+
+function describe(text: string, carrier: PreviewCarrier): Described {
+  const preview = previewText(text, carrier);
   if (preview.kind === 'preview') return preview;
   return { encoding: 'gsm', segments: 0, forcesUcs2: [], personalised: false };
 }
 
-function exampleOf(language: string, text: string, sample: readonly SampledResident[]) {
-  const reader = sample.find((resident) => resident.language === language);
-  const preview = previewText(text, { longMessages: 'udh' }, reader);
+function exampleOf(language: string, text: string, { fields, samples }: Sample) {
+  const reader = samples.find((sample) => sample.language === language)?.readers[0];
+  const values: RecipientValues | undefined =
+    reader && Object.fromEntries(fields.map((field, index) => [field, reader[index]]));
+  const preview = previewText(text, { longMessages: 'udh' }, values);
   return preview.kind === 'preview' ? [{ language, text: preview.text }] : [];
 }

@@ -56,16 +56,22 @@ export function carriersOf(reach: Reach): string[] {
 /**
  * SQL and parameters of the CTE `reached (carrier, language, resident_id, address, fields)`: one row per
  * address without its plus; carrier and language are indexes into `carriersOf` and `languages`, carrier is
- * null where no route serves the address. Parameters start at $1.
+ * null where no route serves the address. Parameters start at $1, the organisation; `lists` is that of the
+ * audience's lists, if it has any.
  */
-export function reachedSql(reach: Reach): { readonly text: string; readonly values: unknown[] } {
+export function reachedSql(reach: Reach): {
+  readonly text: string;
+  readonly values: unknown[];
+  readonly lists: string | undefined;
+} {
   const values: unknown[] = [reach.organisation];
   const parameter = (value: unknown) => `$${values.push(value)}`;
+  const lists = 'lists' in reach.audience ? parameter(reach.audience.lists) : undefined;
   const byList =
-    'lists' in reach.audience
-      ? `and exists (select from list_members m where m.organisation_id = c.organisation_id
-           and m.resident_id = c.resident_id and m.list_id = any(${parameter(reach.audience.lists)}::bigint[]))`
-      : '';
+    lists === undefined
+      ? ''
+      : `and exists (select from list_members m where m.organisation_id = c.organisation_id
+           and m.resident_id = c.resident_id and m.list_id = any(${lists}::bigint[]))`;
   const language = reach.languages.length > 1 ? languageSql(parameter(reach.languages)) : '0';
   const fields = fieldsSql(reach.fields);
   const residents =
@@ -79,7 +85,7 @@ export function reachedSql(reach: Reach): { readonly text: string; readonly valu
       select ${route.carrier}::smallint as carrier, ${language}::smallint as language, p.resident_id, p.address,
         ${fields} as fields
       from points p ${route.joins} ${residents})`;
-  return { text, values };
+  return { text, values, lists };
 }
 
 /** The resident's language where the campaign speaks it, else the default, which is the first. */
@@ -115,7 +121,8 @@ function routeSql(reach: Reach, parameter: (value: unknown) => string): { joins:
   return { joins: joins.join('\n'), carrier: candidates.length === 0 ? 'null' : `coalesce(${candidates.join(', ')})` };
 }
 
-type Counts = { residents: string; with_points: string; with_active: string; active_points: string | null };
+/** Counts as SQL gives them. */
+type CountsRow = { residents: string; with_points: string; with_active: string; active_points: string | null };
 
 /** Residents of an audience without a mobile, with opted-out ones only, and contact points that may be used. */
 export type AudienceCounts = {
@@ -124,30 +131,39 @@ export type AudienceCounts = {
   readonly activePoints: number;
 };
 
-/** How many of the audience cannot be reached for want of a mobile or of consent, and points that can be. */
-export async function countAudience(client: AudienceReader, reach: Reach): Promise<AudienceCounts> {
-  const values: unknown[] = [reach.organisation];
-  const onList = (resident: string) => {
-    if (!('lists' in reach.audience)) return '';
-    values[1] = reach.audience.lists;
-    return `and exists (select from list_members m where m.organisation_id = $1
-      and m.resident_id = ${resident} and m.list_id = any($2::bigint[]))`;
-  };
-  const { rows } = await client.query<Counts>(
-    `select t.residents, s.* from
-      (select count(*) as residents from residents r where r.organisation_id = $1 ${onList('r.id')}) t,
+/** SELECT of a `CountsRow`. $1 is the organisation, `lists` the parameter of the audience's lists, if it has any. */
+function countsSql(lists: string | undefined): string {
+  const ofLists = `organisation_id = $1 and list_id = any(${lists}::bigint[])`;
+  // Whoever is on a list is a resident: a foreign key says so.
+  const residents =
+    lists === undefined
+      ? 'residents where organisation_id = $1'
+      : `(select from list_members where ${ofLists} group by resident_id) r`;
+  const onList =
+    lists === undefined ? '' : `and exists (select from list_members where ${ofLists} and resident_id = c.resident_id)`;
+  return `select t.residents, s.* from
+      (select count(*) as residents from ${residents}) t,
       (select count(*) as with_points, count(*) filter (where active > 0) as with_active, sum(active) as active_points
         from (select count(*) filter (where c.opted_out_at is null) as active from contact_points c
-          where c.organisation_id = $1 and c.channel = 'sms' ${onList('c.resident_id')} group by c.resident_id) p) s`,
-    values,
-  );
-  const [counts] = rows;
-  const of = (name: keyof Counts) => Number(counts?.[name] ?? 0);
+          where c.organisation_id = $1 and c.channel = 'sms' ${onList} group by c.resident_id) p) s`;
+}
+
+function countsOf(row: CountsRow | undefined): AudienceCounts {
+  const of = (name: keyof CountsRow) => Number(row?.[name] ?? 0);
   return {
     noMobile: of('residents') - of('with_points'),
     optedOut: of('with_points') - of('with_active'),
     activePoints: of('active_points'),
   };
+}
+
+/** How many of the audience cannot be reached for want of a mobile or of consent, and points that can be. */
+export async function countAudience(client: AudienceReader, reach: Reach): Promise<AudienceCounts> {
+  const { organisation, audience } = reach;
+  const isByList = 'lists' in audience;
+  const values: unknown[] = isByList ? [organisation, audience.lists] : [organisation];
+  const { rows } = await client.query<CountsRow>(countsSql(isByList ? '$2' : undefined), values);
+  return countsOf(rows[0]);
 }
 
 /** Row of a group as SQL gives it; `carrier` is null for addresses that no route serves. */
@@ -166,18 +182,47 @@ export function nameGroups(reach: Reach, rows: readonly GroupRow[]): { groups: A
   return { groups, noCarrier };
 }
 
+/** What a launch now would reach, and what the texts may say of some of those. */
+export type SampledAudience = AudienceSummary & { readonly samples: readonly GroupSample[] };
+
+/** Some recipients of one carrier and language: the reach's fields of each, in their order. */
+export type GroupSample = { readonly language: string; readonly readers: readonly (readonly string[])[] };
+
+type SampledRow = CountsRow & { [Column in keyof GroupRow]: GroupRow[Column] | null } & { sample: string | null };
+
 /**
- * Counts of what a launch now would reach, with the planner's own SQL. Works in a tenant's session as well:
- * row-level security then hides everybody else.
+ * Counts of what a launch now would reach, with the planner's own SQL, and the fields of at most `sampleMax`
+ * recipients, whichever are found first. Works in a tenant's session as well: row-level security then hides
+ * everybody else. One statement, and the audience is read once for each of its two halves: whom it reaches, and why
+ * not the others.
  */
-export async function audienceSummary(client: AudienceReader, reach: Reach): Promise<AudienceSummary> {
-  const reached = reachedSql({ ...reach, fields: [] });
-  const { rows } = await client.query<GroupRow>(
-    `with ${reached.text} select carrier, language, count(*)::int as recipients from reached
-      group by carrier, language order by carrier, language`,
-    reached.values,
+export async function sampleAudience(
+  client: AudienceReader,
+  reach: Reach,
+  sampleMax: number,
+): Promise<SampledAudience> {
+  const { text, values, lists } = reachedSql(reach);
+  const samples = reach.fields.length > 0;
+  const numbered = samples ? '(select *, row_number() over () as n from reached) numbered' : 'reached';
+  const sample = samples
+    ? `string_agg(fields, chr(30)) filter (where n <= $${values.push(sampleMax)}::int)`
+    : 'null::text';
+  const { rows } = await client.query<SampledRow>(
+    `with ${text},
+    counts as (${countsSql(lists)}),
+    groups as (select carrier, language, count(*)::int as recipients, ${sample} as sample from ${numbered}
+      group by carrier, language)
+    select * from counts left join groups on true order by carrier, language`,
+    values,
   );
-  return summarise(reach, rows, await countAudience(client, reach));
+  const groups = rows.filter((row): row is SampledRow & GroupRow => row.recipients !== null);
+  return {
+    ...summarise(reach, groups, countsOf(rows[0])),
+    samples: groups.map(({ language, sample: packed }) => ({
+      language: reach.languages[language] ?? '',
+      readers: packed === null ? [] : packed.split('\x1e').map((fields) => fields.split('\x1f')),
+    })),
+  };
 }
 
 /** Puts counts and groups together. */

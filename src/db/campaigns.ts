@@ -173,24 +173,3 @@ export async function hasRecipient(run: Run, audience: Audience, prefixes: reado
   const [row] = await run<{ any: boolean }>(anyRecipient, [lists, prefixes]);
   return row?.any ?? false;
 }
-
-const sampleStatement: Statement = {
-  name: 'campaign_audience_sample',
-  text: `select r.language, r.first_name as "firstName", r.last_name as "lastName", r.street, r.postcode, r.city
-    from residents r where ($1::bigint[] is null or exists (select from list_members m
-        where m.list_id = any ($1) and m.resident_id = r.id))
-      and exists (select from contact_points p
-        where p.resident_id = r.id and p.channel = 'sms' and p.opted_out_at is null)
-    limit $2`,
-};
-
-/** What texts may say of at most `limit` residents of an audience, whichever are found first. */
-export function sampleAudience(
-  run: Run,
-  audience: Audience,
-  limit: number,
-): Promise<
-  { language: string; firstName: string; lastName: string; street: string; postcode: string; city: string }[]
-> {
-  return run(sampleStatement, ['lists' in audience ? audience.lists : null, limit]);
-}

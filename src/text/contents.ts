@@ -5,9 +5,16 @@
  */
 
 import { type Contents, recipientFields } from '../handoff.ts';
-import type { DefaultAlphabet } from './alphabet.ts';
-import { describeText, type LongForm, type TextDescription } from './segment.ts';
-import { isConstant, parseTemplate, render, type TemplateError, type TemplateProblemReason } from './template.ts';
+import { type DefaultAlphabet, unitsInDefault } from './alphabet.ts';
+import { describeText, type LongForm, segmentText, type TextDescription, unitsWhole } from './segment.ts';
+import {
+  isConstant,
+  parseTemplate,
+  render,
+  type Template,
+  type TemplateError,
+  type TemplateProblemReason,
+} from './template.ts';
 
 /** A field of a recipient that a text may use. */
 export type RecipientField = (typeof recipientFields)[number];
@@ -108,6 +115,36 @@ export function previewText(
     personalised: !isConstant(template),
     ...describeText(sent, options.longMessages, options.defaultAlphabet),
   };
+}
+
+/**
+ * Segments that `text` takes for each of `readers`, whose values are in the order of `fields`: those that the text may
+ * use. Empty when something is wrong with its placeholders.
+ */
+export function segmentsForEach(
+  text: string,
+  { longMessages, defaultAlphabet = 'gsm' }: PreviewOptions,
+  fields: readonly RecipientField[],
+  readers: readonly (readonly string[])[],
+): number[] {
+  const template = parseTemplate(text, fields);
+  if (template.kind === 'error') return [];
+  const own = unitsOf(template.literals, defaultAlphabet);
+  const whole = unitsWhole(defaultAlphabet);
+  return readers.map((reader) => {
+    // Units of parts add up, so that most texts need not be put together to see that they fit.
+    const units = own + unitsOf(valuesOf(template, reader), defaultAlphabet);
+    return units <= whole ? 1 : segmentText(render(template, reader), longMessages, defaultAlphabet).ends.length;
+  });
+}
+
+function valuesOf({ placeholders }: Template, reader: readonly string[]): string[] {
+  return placeholders.map(({ field, fallback }) => reader[field] || fallback);
+}
+
+/** Units of all parts in the default alphabet; not a number when it cannot say one of them. */
+function unitsOf(parts: readonly string[], alphabet: DefaultAlphabet): number {
+  return parts.reduce((sum, part) => sum + (unitsInDefault(part, alphabet) ?? Number.NaN), 0);
 }
 
 function inOrder(values: RecipientValues): (string | undefined)[] {

@@ -35,7 +35,7 @@ test('content - a text is as long as the form with the least room says', () => {
 });
 
 test('preview - an audience of nobody takes nothing', () => {
-  const preview = previewCampaign({ fr: 'Bonjour' }, [], [], []);
+  const preview = previewCampaign({ fr: 'Bonjour' }, [], [], { fields: [], samples: [] });
   expect(preview).toEqual({
     segments: 0,
     expectedSeconds: 0,
@@ -53,7 +53,7 @@ test('preview - carriers work side by side, so the slowest decides', () => {
     { fr: 'x'.repeat(161) },
     [group('a', 100), group('b', 10)],
     [carrier('a', 50), carrier('b', 1)],
-    [],
+    { fields: [], samples: [] },
   );
   expect(preview.segments).toBe(220);
   expect(preview.carriers.map(({ seconds }) => seconds)).toEqual([4, 20]);

@@ -1,7 +1,7 @@
 /** Freezing on real PostgreSQL: who is a recipient, in which order, batches and packed text. */
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { audienceSummary, type Reach } from '../../src/db/audience.ts';
+import { type Reach, sampleAudience } from '../../src/db/audience.ts';
 import { connect, type Database } from '../../src/db/client.ts';
 import { carrierShares, claimCampaigns, type Cutting, fieldsOf, freeze, packedBatches } from '../../src/db/plan.ts';
 import type { Id } from '../../src/handoff.ts';
@@ -176,11 +176,12 @@ test('freeze - the preview, asked as the organisation, says what the freeze then
   ]);
   const contents = { fr: 'Bonjour', en: 'Hello' };
   const reach: Reach = { organisation, audience: { all: true }, languages: ['fr', 'en'], fields: [], routes };
-  const summary = await api.tenant(organisation, ({ client }) => audienceSummary(client, reach));
+  const summary = await api.tenant(organisation, ({ client }) => sampleAudience(client, reach, 100));
   expect(summary).toEqual({
     recipients: 41,
     duplicates: 1,
     unreachable: { noMobile: 1, optedOut: 1, noCarrier: 1 },
+    samples: expect.anything(),
     groups: [
       { carrier: 'south', language: 'fr', recipients: 31 },
       { carrier: 'south', language: 'en', recipients: 10 },
@@ -192,5 +193,5 @@ test('freeze - the preview, asked as the organisation, says what the freeze then
     ['en', 10],
   ]);
   const foreign = await addOrganisation(owner, 'Other');
-  expect((await api.tenant(foreign, ({ client }) => audienceSummary(client, reach))).recipients).toBe(0);
+  expect((await api.tenant(foreign, ({ client }) => sampleAudience(client, reach, 100))).recipients).toBe(0);
 });

@@ -1,6 +1,6 @@
 /** What an author is told about texts before they are sent. Pure. */
 import { expect, test } from 'vitest';
-import { contentProblems, previewText } from '../../src/text/contents.ts';
+import { contentProblems, previewText, segmentsForEach } from '../../src/text/contents.ts';
 
 function found(contents: Record<string, string>, defaultLanguage = 'fr'): [string, string][] {
   return contentProblems(contents, defaultLanguage).map(({ path, reason }) => [path, reason]);
@@ -55,4 +55,25 @@ test('preview - own values, a carrier of Latin-1, and texts with problems', () =
   expect(previewText('a'.repeat(140), options)).toMatchObject({ personalised: false, segments: 1 });
   const broken = previewText('Hello {{', options);
   expect(broken).toMatchObject({ kind: 'error', problems: [{ reason: 'unclosed-placeholder' }] });
+});
+
+test('preview - segments for many readers are those of their texts one by one', () => {
+  const options = { longMessages: 'udh' } as const;
+  const fields = ['lastName', 'city'] as const;
+  const readers = [
+    ['Durand', 'Lille'],
+    ['', ''],
+    ['Ê', 'Lille'],
+    ['x'.repeat(80), '€'.repeat(40)],
+    ['e\u0301', 'x'.repeat(115)],
+  ];
+  for (const text of [
+    '{{lastName|voisin}} à {{city}}: crue, évitez la rivière 😀',
+    `{{lastName}} {{city}} ${'x'.repeat(40)}`,
+  ]) {
+    const counts = segmentsForEach(text, options, fields, readers);
+    const one = readers.map(([lastName, city]) => previewText(text, options, { lastName: lastName!, city: city! }));
+    expect(counts).toEqual(one.map((preview) => preview.kind === 'preview' && preview.segments));
+  }
+  expect(segmentsForEach('Hello {{', options, fields, readers)).toEqual([]);
 });
