@@ -2,7 +2,8 @@
  * Temporary folders of test runs. A folder's name holds the process id of the run it belongs to, so that a
  * later run can clear up after one that was killed, and never touches one that lives.
  */
-import { chmodSync, existsSync, mkdtempSync, readdirSync, realpathSync, rmSync, statSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, lstatSync, mkdtempSync, readdirSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { endOrphan } from '../../cluster/embedded-claim.ts';
@@ -31,6 +32,21 @@ function isAlive(pid: number): boolean {
   }
 }
 
+async function endServersIn(folder: string): Promise<void> {
+  for (const server of readdirSync(folder)) {
+    const directory = join(folder, server);
+    if (existsSync(join(directory, 'running.json'))) await endOrphan(server, realpathSync(directory), 'SIGTERM');
+  }
+}
+
+/** File systems of their own in `folder`: some tests need one that can be full. */
+function mountedIn(folder: string): string[] {
+  const { dev } = statSync(folder);
+  return readdirSync(folder)
+    .map((name) => join(folder, name))
+    .filter((path) => lstatSync(path).dev !== dev);
+}
+
 /** Ends the servers and removes the folders of runs that were killed. */
 export async function removeFoldersOfKilledRuns(): Promise<void> {
   for (const name of readdirSync(tmpdir())) {
@@ -39,9 +55,10 @@ export async function removeFoldersOfKilledRuns(): Promise<void> {
     const folder = join(tmpdir(), name);
     const isOurs = process.getuid?.() === 0 || statSync(folder).uid === process.getuid?.();
     if (!isOurs) continue;
-    for (const server of readdirSync(folder)) {
-      const directory = join(folder, server);
-      if (existsSync(join(directory, 'running.json'))) await endOrphan(server, realpathSync(directory), 'SIGTERM');
+    await endServersIn(folder);
+    for (const mounted of mountedIn(folder)) {
+      await endServersIn(mounted);
+      spawnSync('umount', ['-l', mounted]);
     }
     removeFolder(folder);
   }
