@@ -8,7 +8,8 @@ const idMax = 2n ** 63n - 1n;
 /** An id: a 63-bit integer as decimal text. */
 export const idSchema = z
   .string()
-  .regex(/^(?:0|[1-9][0-9]{0,18})$/u, 'an id is decimal digits')
+  // Without `abort` the next check sees what is no number.
+  .regex(/^(?:0|[1-9][0-9]{0,18})$/u, { error: 'an id is decimal digits', abort: true })
   .refine((id) => id.length < 19 || BigInt(id) <= idMax, 'an id is at most 63 bits')
   .openapi({ type: 'string', example: '7331468302188544000' });
 

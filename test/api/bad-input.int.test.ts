@@ -145,6 +145,13 @@ test('bad input - unknown keys, routes and ids are told', async () => {
   }
 });
 
+test('bad input - a cursor that cannot be one is told, however long', async () => {
+  for (const cursor of ['x', '-1', 'x'.repeat(19), '9'.repeat(400), '9223372036854775808']) {
+    const answer = await town.request('GET', `/residents?cursor=${cursor}`);
+    expect(answer, cursor).toMatchObject({ status: 422, body: { type: problem('invalid'), field: 'cursor' } });
+  }
+});
+
 test('keys - a revoked key ends at once where it was revoked', async () => {
   const { body: created } = await api.platform.request('POST', `/organisations/${town.organisation}/keys`, {
     name: 'b',
