@@ -169,6 +169,8 @@ const daysOfMonth = [0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 function secondsOf(bytes: Buffer, from: number, yearDigits: 2 | 4, hasSeconds: boolean): number {
   const pair = (at: number) => ((bytes[at] ?? 0) - 0x30) * 10 + (bytes[at + 1] ?? 0) - 0x30;
   const year = yearDigits === 2 ? 2000 + pair(from) : pair(from) * 100 + pair(from + 2);
+  // Digits of another kind can look like a year; seconds since 1970 must fit 32 bits on the way to the recorder.
+  if (year < 2000 || year > 2099) return 0;
   const at = from + yearDigits;
   const [month, day, hour, minute] = [pair(at), pair(at + 2), pair(at + 4), pair(at + 6)];
   const second = hasSeconds ? pair(at + 8) : 0;

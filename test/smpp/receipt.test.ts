@@ -180,6 +180,10 @@ test('done date - what is no date gives none', () => {
   for (const text of ['', '0000000000', '2613240550', '2602300000', '261124055', '26112405501', 'x611240550', '-']) {
     expect(seconds(text)).toBe(0);
   }
+  // No year of a receipt, and more seconds than the recorder is handed in 32 bits.
+  for (const text of ['262611241529', '26261124152900', '19991231235959', '00000101000000']) {
+    expect(seconds(text)).toBe(0);
+  }
 });
 
 test('message id - each spelling brings both places to one form', () => {
