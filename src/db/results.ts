@@ -1,7 +1,8 @@
 /**
  * What became of each recipient of a campaign, read from the bytes of its batches. API process; scope: an
- * organisation. States of a slice of batches are read and folded first, then only the recipients asked for, so
- * that looking for a few failures among a million costs some kilobytes.
+ * organisation. Where every recipient is wanted, they come with the states of their batches in one statement. Where
+ * those of one state are, states of a slice of batches are read and folded first, then only the recipients asked for,
+ * so that looking for a few failures among a million costs some kilobytes.
  */
 import { type Id, type MessageState, messageStateCodes } from '../handoff.ts';
 import { foldBatch } from './fold.ts';
@@ -24,6 +25,23 @@ export type ResultRow = {
 
 /** Batches whose states are read at once: few at first, as for one page; at most 40 × 500 recipients. */
 const [sliceBatchesFirst, sliceBatchesMax] = [4, 40];
+/** Batches of which all recipients are read at once; a page has fewer. */
+const partBatchesMax = 40;
+/** What the column holds. */
+const ordinalMax = 2 ** 31 - 1;
+
+/** A batch with all that is known of it and those of its recipients that were asked for. */
+type PartRow = {
+  number: number;
+  carrier: string;
+  language: string;
+  firstOrdinal: number;
+  recipients: number;
+  /** Null where nothing is known. */
+  states: [carrier: string, segment: number, hex: string][] | null;
+  /** As JSON, which is read faster than rows. */
+  results: [resident: Id, number: string, reference: string | null, first: string | null, last: string | null][];
+};
 
 /** A batch and, where something is known of it, one of its rows of states. */
 type SliceRow = {
@@ -39,6 +57,24 @@ type SliceRow = {
 type RecipientRow = Omit<ResultRow, 'carrier' | 'language' | 'state'>;
 type Found = Pick<ResultRow, 'carrier' | 'language' | 'state'> & { readonly batch: number };
 
+const selectPart: Statement = {
+  name: 'results_part',
+  plannedOnce: true,
+  text: `select b.number, b.carrier, b.language, b.first_ordinal as "firstOrdinal", b.recipients, s.states, r.results
+    from (select number, carrier, language, first_ordinal, recipients,
+          $3 - first_ordinal + 1 as low, $4 - first_ordinal + 1 as high
+        from batches where campaign_id = $1 and number >= $2 and first_ordinal + recipients > $3
+          and first_ordinal <= $4 order by number limit ${partBatchesMax}) b
+      join recipients f on f.campaign_id = $1 and f.batch = b.number
+      cross join lateral (select json_agg(json_build_array(carrier, segment, encode(states, 'hex'))) as states
+        from batch_states where campaign_id = $1 and batch = b.number) s
+      cross join lateral (select json_agg(json_build_array(u.resident::text, split_part(u.packed, chr(31), 1),
+            r.external_reference, r.first_name, r.last_name) order by u.position) as results
+        from unnest(f.residents[b.low : b.high], (string_to_array(f.packed, chr(30)))[b.low : b.high])
+            with ordinality as u (resident, packed, position)
+          left join residents r on r.id = u.resident) r
+    order by b.number`,
+};
 const selectSlice: Statement = {
   name: 'results_slice',
   plannedOnce: true,
@@ -79,11 +115,48 @@ export type ResultQuery = {
  * Results in order of ordinals, in parts of at most `limit`. Each part is read when it is asked for, so what a
  * late part says may be newer than an early one.
  */
-export async function* readResults(run: Run, query: ResultQuery): AsyncGenerator<ResultRow[], void, void> {
+export function readResults(run: Run, query: ResultQuery): AsyncGenerator<ResultRow[], void, void> {
+  return query.state === undefined ? readAll(run, query) : readSome(run, query);
+}
+
+async function* readAll(run: Run, { campaign, after, limit }: ResultQuery): AsyncGenerator<ResultRow[], void, void> {
+  let [number, from] = [0, after + 1];
+  for (;;) {
+    const through = Math.min(from + limit - 1, ordinalMax);
+    const batches = await run<PartRow>(selectPart, [campaign, number, Math.min(from, ordinalMax), through]);
+    const last = batches.at(-1);
+    if (last === undefined) return;
+    yield batches.flatMap((batch) => resultsOf(batch, from));
+    const end = last.firstOrdinal + last.recipients;
+    // Fewer than was asked for, and not for too many batches: there are no more.
+    if (end < from + limit && batches.length < partBatchesMax) return;
+    [number, from] = [last.number, Math.min(end, from + limit)];
+  }
+}
+
+/** Those of a batch's recipients that were read: from the ordinal `from` on, or all. */
+function resultsOf({ carrier, language, firstOrdinal, recipients, states, results }: PartRow, from: number) {
+  const carriers = new Map<string, Uint8Array[]>();
+  for (const [statesCarrier, segment, hex] of states ?? []) {
+    const known = carriers.get(statesCarrier) ?? [];
+    known[segment] = Buffer.from(hex, 'hex');
+    carriers.set(statesCarrier, known);
+  }
+  const codes = foldBatch([...carriers.values()], recipients);
+  const skipped = Math.max(0, from - firstOrdinal);
+  return results.map(([resident, number, externalReference, firstName, lastName], index): ResultRow => {
+    const ordinal = firstOrdinal + skipped + index;
+    const state = nameOfCode.get(codes[skipped + index] ?? 0) ?? 'pending';
+    const address = `+${number}`;
+    return { ordinal, resident, externalReference, firstName, lastName, address, carrier, language, state };
+  });
+}
+
+async function* readSome(run: Run, query: ResultQuery): AsyncGenerator<ResultRow[], void, void> {
   const { campaign, limit } = query;
   let through = 0;
   for (let slice = sliceBatchesFirst; ; slice = Math.min(sliceBatchesMax, slice * 2)) {
-    const rows = await run<SliceRow>(selectSlice, [campaign, through, query.after + 1, slice]);
+    const rows = await run<SliceRow>(selectSlice, [campaign, through, Math.min(query.after + 1, ordinalMax), slice]);
     const last = rows.at(-1);
     if (last === undefined) return;
     const found = findOrdinals(rows, query);

@@ -20,7 +20,7 @@ const expected = (ordinal: number): string => {
 
 /** Batches of ten: the first settled, the second accepted, the third without a row yet. */
 async function plan(): Promise<void> {
-  const { rows } = await owner.query('select id from residents order by id');
+  const { rows } = await owner.query<{ id: Id }>('select id from residents order by id');
   for (let number = 1; number <= 3; number += 1) {
     const first = (number - 1) * batchSize;
     await owner.query(
@@ -35,7 +35,7 @@ async function plan(): Promise<void> {
         campaign,
         number,
         town.organisation,
-        ordinals.map((ordinal) => rows[ordinal].id),
+        ordinals.map((ordinal) => rows[ordinal]?.id),
         ordinals.map((ordinal) => mobile(ordinal).slice(1)).join(recordSeparator),
       ],
     );
@@ -98,6 +98,10 @@ test('results - pages hold every recipient once, with state, carrier and name', 
     seen.push(...body.items);
     if (body.next === null) break;
     cursor = `&cursor=${body.next}`;
+  }
+  for (const cursor of [24, 2 ** 31 - 1]) {
+    const behind = await town.request('GET', `/campaigns/${campaign}/results?cursor=${cursor}`);
+    expect(behind.body).toEqual({ items: [], next: null });
   }
   expect(seen.map(({ ordinal, state }) => [ordinal, state])).toEqual(
     Array.from({ length: recipients }, (_, ordinal) => [ordinal, expected(ordinal)]),
