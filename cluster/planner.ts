@@ -6,6 +6,8 @@ import { hostname } from 'node:os';
 import { systemClock } from '../src/clock.ts';
 import { connect } from '../src/db/client.ts';
 import { Planner } from '../src/plan/planner.ts';
+import { Rerouter } from '../src/plan/reroute.ts';
+import { routeTable } from '../src/plan/route.ts';
 import { Standings } from '../src/plan/standing.ts';
 import { Commands } from '../src/stream/commands.ts';
 import { Producer } from '../src/stream/producer.ts';
@@ -41,14 +43,18 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
     clock: systemClock,
     log,
   });
+  const enqueue = new Producer(redis, settings.waitingBytesMax, systemClock);
+  const usable = (carrier: string) => standings.usable(carrier);
+  const routes = () => routeTable(carriers, usable);
+  const rerouter = new Rerouter({ database, enqueue, routes, clock: systemClock, log });
   const planner = new Planner({
     planner: name,
     database,
     commands: new Commands(reading, redis, name),
-    enqueue: new Producer(redis, settings.waitingBytesMax, systemClock),
+    enqueue,
     publish: progressPublisher(redis),
     carriers,
-    usable: (carrier) => standings.usable(carrier),
+    usable,
     limits: {
       batchRecipientsMax: settings.batchRecipientsMax,
       batchSecondsMax: settings.batchSecondsMax,
@@ -74,6 +80,7 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
         },
       },
       standings,
+      rerouter,
       planner,
     ],
     unready: () => ({}),

@@ -4,9 +4,12 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { systemClock } from '../src/clock.ts';
+import { isReplaced } from '../src/plan/route.ts';
+import { Standings } from '../src/plan/standing.ts';
 import { connectRedis } from '../src/stream/redis.ts';
 import { startRedisClock } from '../src/stream/redis-clock.ts';
 import { Replicas } from '../src/stream/replica.ts';
+import { askUp } from '../src/stream/standing.ts';
 import { createLines } from './lines.ts';
 import { required, requiredCarriers } from './required.ts';
 import { type Context, type Parts, runProcess } from './run.ts';
@@ -40,6 +43,19 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
   };
   const lines = carriers.map((carrier) => createLines(carrier, parts));
   countWorker(metrics, lines);
+  const names = carriers.map((carrier) => carrier.name);
+  const standings: Standings = new Standings({
+    carriers: names,
+    askUp: () => askUp(redis, names),
+    awayMs: settings.carrierAwayMs,
+    changed() {
+      const usable = (carrier: string) => standings.usable(carrier);
+      for (const { carrier, sender } of lines)
+        sender.setAway(!usable(carrier.name) && isReplaced(carriers, usable, carrier.name));
+    },
+    clock: systemClock,
+    log,
+  });
   return {
     services: [
       {
@@ -55,6 +71,7 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
           await Promise.all([redis.quit(), reserving.quit()]);
         },
       },
+      standings,
     ],
     unready: () =>
       Object.fromEntries(

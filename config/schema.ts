@@ -62,7 +62,7 @@ export const settingsSchema = z.object({
   carrierAwayMs: count(1_000, 3_600_000)
     .default(30_000)
     .describe(
-      'Campaigns are planned for another carrier, where one serves the same numbers, after so long without a bind.',
+      'What waits for a carrier is given to another, where one serves the same numbers, after so long without a bind.',
     ),
 
   workerName: z

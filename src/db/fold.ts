@@ -93,6 +93,11 @@ export function lowestState(rows: StateRows, index: number): number {
   return lowest;
 }
 
+/** Whether a carrier gave messages of a batch up for another one. */
+export function isRerouted(rows: StateRows): boolean {
+  return rows[0]?.some((byte) => (byte & 15) === segmentStates.rerouted) ?? false;
+}
+
 /**
  * States of a batch's messages over all carriers that had it: for each of `recipients` indexes a code of
  * `messageStateCodes`. A message that was rerouted stands where the other carrier put it.

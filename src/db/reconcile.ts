@@ -5,7 +5,7 @@
 import type { Pool } from 'pg';
 import type { Id } from '../handoff.ts';
 import type { Database } from './client.ts';
-import { foldBatch } from './fold.ts';
+import { foldBatch, isRerouted } from './fold.ts';
 import { checkLease, type Lease } from './leases.ts';
 import { campaignColumns, type PlannedCampaign } from './plan.ts';
 
@@ -73,16 +73,26 @@ export async function enqueuedShares(pool: Pool, campaign: Id): Promise<Enqueued
   return rows;
 }
 
+/** Carriers that have, or had, something of a campaign. */
+export async function carriersOfCampaign(pool: Pool, campaign: Id): Promise<string[]> {
+  const { rows } = await pool.query<{ carrier: string }>(
+    'select carrier from campaign_carriers where campaign_id = $1 order by carrier',
+    [campaign],
+  );
+  return rows.map((row) => row.carrier);
+}
+
 /**
- * Open campaigns whose every batch has been in Redis and whose counts do not come to their recipients; how many
- * messages of each have an outcome.
+ * Open campaigns whose every batch has been in Redis and whose counts do not come to their recipients, without those
+ * of which messages wait for another carrier; how many messages of each have an outcome.
  */
 export async function unfinishedCampaigns(pool: Pool): Promise<ReadonlyMap<Id, number>> {
   const { rows } = await pool.query<{ id: Id; known: number }>(
     `select c.id, p.known from campaigns c, lateral (
         select coalesce(sum(awaiting_receipt + delivered + failed + unknown + expired + cancelled), 0)::float8 as known
         from campaign_progress p where p.campaign_id = c.id) p
-      where c.status in ('sending', 'paused', 'cancelling') and c.enqueued_at is not null and p.known < c.recipients`,
+      where c.status in ('sending', 'paused', 'cancelling') and c.enqueued_at is not null and p.known < c.recipients
+        and not exists (select from reroutes r where r.campaign_id = c.id)`,
   );
   return new Map(rows.map(({ id, known }) => [id, known]));
 }
@@ -104,6 +114,8 @@ export type BatchStanding = {
   readonly states: Uint8Array;
   /** Name of the Redis data into which it was put again last. */
   readonly restored: string | null;
+  /** Carriers that gave messages of it up for another one. */
+  readonly gaveUp: readonly string[];
 };
 
 /** Batches `from` to `through` of a campaign with what is recorded of them. */
@@ -114,7 +126,7 @@ export async function batchStandings(
   through: number,
 ): Promise<BatchStanding[]> {
   const values = [campaign, from, through];
-  const batches = await pool.query<Omit<BatchStanding, 'states'>>(
+  const batches = await pool.query<Omit<BatchStanding, 'states' | 'gaveUp'>>(
     `select number, attempt, first_ordinal as "firstOrdinal", recipients, restored from batches
       where campaign_id = $1 and number between $2 and $3 order by number`,
     values,
@@ -132,8 +144,13 @@ export async function batchStandings(
     segments[row.segment] = row.states;
   }
   return batches.rows.map((batch) => {
-    const carriers = [...(rows.get(batch.number)?.values() ?? [])];
-    return { ...batch, states: foldBatch(carriers, batch.recipients) };
+    const carriers = [...(rows.get(batch.number) ?? [])];
+    const gaveUp = carriers.flatMap(([carrier, segments]) => (isRerouted(segments) ? [carrier] : []));
+    const states = foldBatch(
+      carriers.map(([, segments]) => segments),
+      batch.recipients,
+    );
+    return { ...batch, states, gaveUp };
   });
 }
 

@@ -147,6 +147,22 @@ export const orphanReceipts = pgTable(
   (t) => [index('orphan_receipts_message_id').on(t.messageId, t.carrier)],
 );
 
+/**
+ * Messages that a carrier gave up unsent because it is away: they wait here to be put into another one's stream.
+ * Written by the recorder with the outcomes that say so, removed by the planner once they are there.
+ */
+export const reroutes = pgTable('reroutes', {
+  id: id(),
+  campaignId: int8('campaign_id').notNull(),
+  /** The carrier that gave them up. */
+  carrier: text('carrier').notNull(),
+  batch: integer('batch').notNull(),
+  /** Places in the batch, from 0. */
+  indexes: integer('indexes').array().notNull(),
+  /** With which attempt they are put in; none until a planner begins. Doing it again then changes nothing. */
+  attempt: smallint('attempt'),
+});
+
 /** Messages from handsets, kept for later use. */
 export const inboundMessages = pgTable('inbound_messages', {
   id: id(),

@@ -41,6 +41,19 @@ function servingOrder(carriers: readonly RoutedCarrier[], prefix: string): strin
   return serving.map((carrier) => carrier.name);
 }
 
+/** Whether other carriers serve every prefix of `carrier` now, so that nothing need wait for it. */
+export function isReplaced(
+  carriers: readonly RoutedCarrier[],
+  usable: (carrier: string) => boolean,
+  carrier: string,
+): boolean {
+  const own = carriers.find(({ name }) => name === carrier)?.prefixes ?? [];
+  const table = routeTable(carriers, usable);
+  return table
+    .filter(({ prefix }) => own.some((start) => prefix.startsWith(start)))
+    .every((e) => e.carrier !== carrier);
+}
+
 /** The entry with the longest prefix of `address` (digits of E.164, without plus); undefined when none serves it. */
 export function routeOf(table: readonly RouteEntry[], address: string): RouteEntry | undefined {
   let best: RouteEntry | undefined;

@@ -1,5 +1,5 @@
 /**
- * Which carriers campaigns can be planned for. Runs in the planner process. A carrier is passed over once no worker has
+ * Which carriers can be sent to. Runs in planners and workers. A carrier is passed over once no worker has
  * had a bind of it for a while, where another one serves the same numbers; it is planned for again as soon as one has.
  */
 import type { Clock } from '../clock.ts';
@@ -14,6 +14,8 @@ export type StandingOptions = {
   readonly askUp: () => Promise<ReadonlySet<string>>;
   /** How long a carrier may be without a bind. */
   readonly awayMs: number;
+  /** Called after each question that changed something. */
+  readonly changed?: () => void;
   readonly clock: Clock;
   readonly log: Log;
 };
@@ -47,13 +49,14 @@ export class Standings implements Service {
     await this.#loop.stop();
   }
 
-  /** Whether campaigns can be planned for `carrier`. */
+  /** Whether `carrier` can be sent to. */
   usable(carrier: string): boolean {
     return !this.#away.has(carrier);
   }
 
   async #look(): Promise<void> {
-    const { carriers, askUp, awayMs, clock, log } = this.#options;
+    const { carriers, askUp, awayMs, changed, clock, log } = this.#options;
+    let isChanged = false;
     const up = await askUp();
     const nowMs = clock.monotonicMs();
     for (const carrier of carriers) {
@@ -61,8 +64,10 @@ export class Standings implements Service {
       const isAway = nowMs - (this.#lastUpMs.get(carrier) ?? nowMs) >= awayMs;
       if (isAway === this.#away.has(carrier)) continue;
       log.warn(isAway ? 'carrier.away' : 'carrier.back', { carrier });
+      isChanged = true;
       if (isAway) this.#away.add(carrier);
       else this.#away.delete(carrier);
     }
+    if (isChanged) changed?.();
   }
 }

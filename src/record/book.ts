@@ -10,6 +10,7 @@ import { stateOfOutcome, stateOfReceipt } from '../db/fold.ts';
 import { idAtMs } from '../db/partitions.ts';
 import { findSubmissions, loadStates, type OrphanReceipt, orphansOf, type RecorderLease } from '../db/record.ts';
 import { RecordRows } from '../db/record-rows.ts';
+import type { GivenUp } from '../db/reroutes.ts';
 import { type Id, type InboundMessage, outcomeCodes, type OutcomeRecord, type ReceiptRecord } from '../handoff.ts';
 import { readOutcomes, readReceipts } from '../stream/entry.ts';
 import type { OrphanIds } from './orphans.ts';
@@ -47,6 +48,8 @@ type Draft = {
   readonly unloaded: Match[];
   /** Receipts whose ids are not among the recent ones. */
   readonly late: OrphanReceipt[];
+  /** Messages that the carrier gave up, by entry. */
+  readonly givenUp: GivenUp[];
 };
 
 /** Entries that are applied without a pause: a few milliseconds. */
@@ -85,12 +88,12 @@ export class CarrierBook {
     this.#rows.reverse();
     const [rows] = this.#rows;
     rows.clear();
-    const draft: Draft = { rows, arrived: [], unloaded: [], late: [] };
+    const draft: Draft = { rows, arrived: [], unloaded: [], late: [], givenUp: [] };
     const batches = outcomes.map(({ header }) => this.#states.get(header));
     await this.#load(batches);
     await eachWithPauses(outcomes, (entry, at) => this.#applyOutcomes(entry, batches[at] as BatchState, draft));
     await eachWithPauses(receipts, (entry) => this.#applyReceipts(entry, draft));
-    const { arrived, unloaded, late } = draft;
+    const { arrived, unloaded, late, givenUp } = draft;
     if (arrived.length + late.length > 0) await before;
     const waiting = arrived.length === 0 ? [] : await orphansOf(this.#database.pool, this.#lease.carrier, arrived);
     const { matches, orphans } = await this.#match([...waiting, ...late], nowMs);
@@ -101,21 +104,25 @@ export class CarrierBook {
       arrived,
       orphans.map((orphan) => orphan.messageId),
     );
-    return { through, rows, changes: this.#states.take(), adopted: arrived, orphans, inbound: inboundOf(receipts) };
+    const changes = this.#states.take();
+    return { through, rows, changes, adopted: arrived, orphans, givenUp, inbound: inboundOf(receipts) };
   }
 
-  #applyOutcomes({ header, packed }: OutcomeRecord, state: BatchState, { rows, arrived }: Draft): void {
+  #applyOutcomes({ header, packed }: OutcomeRecord, state: BatchState, { rows, arrived, givenUp }: Draft): void {
+    const rerouted: number[] = [];
     const counts = this.#states.countsOf(header);
     rows.batch(header);
     readOutcomes(packed, (index, count, segment, segments, outcome, status, bytes, idStart, idEnd) => {
       rows.submission(index, count, segment, segments, outcome, status, bytes, idStart, idEnd);
       const to = stateOfOutcome[outcome] ?? 0;
       for (let at = index; at < index + count; at += 1) state.apply(at, segment, segments, to, counts);
+      if (outcome === outcomeCodes.rerouted) for (let at = index; at < index + count; at += 1) rerouted.push(at);
       if (outcome !== outcomeCodes.accepted || idStart === idEnd) return;
       this.#recent.add(bytes, idStart, idEnd, state, index, segment);
       if (this.#orphans.mayHave(bytes, idStart, idEnd)) arrived.push(bytes.toString('latin1', idStart, idEnd));
     });
     this.#states.touch(state);
+    if (rerouted.length > 0) givenUp.push({ campaign: header.campaign, batch: header.batch, indexes: rerouted });
   }
 
   #applyReceipts({ packed, atMs }: ReceiptRecord, { rows, unloaded, late }: Draft): void {

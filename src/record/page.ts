@@ -15,6 +15,7 @@ import {
   writeStates,
 } from '../db/record.ts';
 import type { RecordRows } from '../db/record-rows.ts';
+import { addReroutes, type GivenUp } from '../db/reroutes.ts';
 import type { Id, InboundMessage, RecordOffsets } from '../handoff.ts';
 import type { CampaignDelta, Changes } from './states.ts';
 
@@ -27,6 +28,8 @@ export type Page = {
   /** Message ids whose orphans found their submission. */
   readonly adopted: readonly string[];
   readonly orphans: readonly OrphanReceipt[];
+  /** Messages that wait for another carrier from now on. */
+  readonly givenUp: readonly GivenUp[];
   readonly inbound: readonly (InboundMessage & { readonly receivedAtMs: number })[];
 };
 
@@ -42,7 +45,7 @@ export type Flushed = {
 export async function writePage(
   database: Database,
   lease: RecorderLease,
-  { through, rows, changes, adopted, orphans, inbound }: Page,
+  { through, rows, changes, adopted, orphans, givenUp, inbound }: Page,
   leaseMs: number,
 ): Promise<Flushed> {
   const { carrier } = lease;
@@ -51,6 +54,7 @@ export async function writePage(
     const count = await rows.send(client);
     await deleteOrphans(client, carrier, adopted);
     await addOrphans(client, carrier, orphans);
+    await addReroutes(client, carrier, givenUp);
     await addInbound(client, carrier, inbound);
     await writeStates(client, carrier, changes.rows);
     await addProgress(client, carrier, changes.deltas.map(progressDelta));

@@ -12,6 +12,7 @@ import type { Database } from '../db/client.ts';
 import { type Lease, releaseLease, takeLease } from '../db/leases.ts';
 import { contentOf, fieldsOf, packedBatches } from '../db/plan.ts';
 import {
+  carriersOfCampaign,
   batchStandings,
   beginRestore,
   type BatchStanding,
@@ -48,6 +49,8 @@ export type Reconciled = 'good' | 'restored' | 'elsewhere';
 const leaseName = 'reconcile';
 const restoringMark = 'restoring:';
 const pageBatches = 100;
+/** Every batch can have been sent. */
+const everything = new Taken({ ratePerSecond: 0, recipientsInHandsMax: Number.POSITIVE_INFINITY }, 0, 0);
 /** Times that a batch goes into Redis. */
 const attemptsMax = 5;
 /** Redis's clock and ours may differ by this. */
@@ -138,7 +141,6 @@ async function restoreStranded(
   shares: readonly LostShare[],
   signal: AbortSignal,
 ): Promise<Reconciled> {
-  const everything = new Taken({ ratePerSecond: 0, recipientsInHandsMax: Number.POSITIVE_INFINITY }, 0, 0);
   // A name of its own: what an earlier restore put in again is no reason to do so once more.
   const mark = `stranded:${randomUUID()}`;
   for (const share of shares) {
@@ -188,7 +190,9 @@ async function restoreShare(
     let unknown = 0;
     for (const standing of standings) {
       const isJudged = standing.restored === epoch;
-      const judged = judge(campaign.nature, standing.states, isJudged ? undefined : taken);
+      // What a carrier gave up may have been sent by the next one, whose pace says nothing of this share.
+      const bound = standing.gaveUp.length > 0 ? everything : taken;
+      const judged = judge(campaign.nature, standing.states, isJudged ? undefined : bound);
       // What goes in again and again without an outcome is itself at fault.
       const isHopeless = judged.kind === 'again' && !isJudged && standing.attempt >= attemptsMax;
       const verdict = isHopeless ? ({ kind: 'unknown' } as const) : judged;
@@ -204,12 +208,17 @@ async function restoreShare(
 }
 
 async function settleUnknown(
-  { conveyor, clock }: ReconcilerOptions,
+  { conveyor, clock, database }: ReconcilerOptions,
   campaign: OpenCampaign,
   carrier: string,
-  { number, attempt, firstOrdinal, recipients }: BatchStanding,
+  { number, attempt, firstOrdinal, recipients, gaveUp }: BatchStanding,
 ): Promise<void> {
   const { id, organisation } = campaign;
+  if (gaveUp.includes(carrier)) {
+    // What it gave up does not count at this carrier any more, but where it went.
+    const others = (await carriersOfCampaign(database.pool, id)).filter((other) => !gaveUp.includes(other));
+    carrier = others[0] ?? carrier;
+  }
   const header = { campaign: id, organisation, batch: number, attempt, firstOrdinal, atMs: clock.nowMs() };
   await conveyor.settle(carrier, header, recipients, 'unknown');
 }

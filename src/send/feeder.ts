@@ -1,7 +1,7 @@
 /**
  * Brings batches of one carrier into a worker's hands, on its main thread: takes those that are due, takes over those
  * whose holder is gone, has them encoded and puts them into stock. It must never take more than the binds can use
- * soon, and nothing while none is bound.
+ * soon, and nothing while none is bound, unless the carrier is away: then all is given up for another carrier.
  */
 import type { Clock } from '../clock.ts';
 import { Fault, isFault } from '../fault.ts';
@@ -48,7 +48,7 @@ export type FeederHandlers = {
 };
 
 /** What a whole batch may end in without a frame of it being looked at. */
-export type ClosedOutcome = 'rejected' | 'cancelled' | 'expired' | 'unknown';
+export type ClosedOutcome = 'rejected' | 'cancelled' | 'expired' | 'unknown' | 'rerouted';
 
 /** Batches that one look takes at most. */
 export const takeCount = 4;
@@ -80,6 +80,7 @@ export class Feeder {
   /** A lane was passed by because enough was in hand, or on its way through the encoder. */
   #isPassedBy = false;
   #isStopping = false;
+  #isAway = false;
   #cancelLook: () => void = () => undefined;
 
   constructor(parts: FeederParts, options: FeederOptions, stock: Stock, signals: Signals, handlers: FeederHandlers) {
@@ -120,6 +121,12 @@ export class Feeder {
     this.#taking ??= this.#take().finally(() => (this.#taking = undefined));
   }
 
+  /** Whether what waits is to be given up for another carrier. */
+  setAway(isAway: boolean): void {
+    this.#isAway = isAway;
+    if (isAway) this.wake();
+  }
+
   /** A lane's stock has run low. */
   wantsMore(lane: Lane): boolean {
     return this.#stock.unwritten(lane) < this.#segmentsAhead / 2;
@@ -133,10 +140,10 @@ export class Feeder {
   }
 
   async #claim(): Promise<void> {
-    const { consumer, binds, log } = this.#parts;
+    const { consumer, log } = this.#parts;
     const batchesMax = 4 * this.#options.batchesAheadMax;
     try {
-      while (!this.#isStopping && binds.boundCount > 0 && this.#stock.size + this.#preparing.size < batchesMax) {
+      while (this.#mayTake && this.#stock.size + this.#preparing.size < batchesMax) {
         const moment = this.#signals.moment;
         const claimed = await consumer.claim(takeCount);
         if (claimed.length === 0) break;
@@ -151,7 +158,12 @@ export class Feeder {
     return segmentsAhead(this.#parts.binds, this.#options.secondsAheadMax);
   }
 
+  get #mayTake(): boolean {
+    return !this.#isStopping && (this.#isAway || this.#parts.binds.boundCount > 0);
+  }
+
   #isFull(lane: Lane): boolean {
+    if (this.#isAway) return this.#stock.size + this.#preparing.size >= this.#options.batchesAheadMax;
     const segments = this.#stock.unwritten(lane) + this.#recipientsEncoding;
     const batches = this.#stock.writableCount(lane) + this.#preparing.size;
     return segments >= this.#segmentsAhead || batches >= this.#options.batchesAheadMax;
@@ -159,6 +171,7 @@ export class Feeder {
 
   /** As many batches of the usual size as are wanted: what one worker holds beyond that, another may lack. */
   #takeCount(free: readonly Lane[]): number {
+    if (this.#isAway) return takeCount;
     const held = Math.min(...free.map((lane) => this.#stock.unwritten(lane))) + this.#recipientsEncoding;
     const batches = Math.ceil((this.#segmentsAhead - held) / this.#batchRecipients);
     return Math.max(1, Math.min(takeCount, batches));
@@ -166,7 +179,7 @@ export class Feeder {
 
   async #take(): Promise<void> {
     try {
-      while (this.#isAsked && !this.#isStopping && this.#parts.binds.boundCount > 0) {
+      while (this.#isAsked && this.#mayTake) {
         this.#isAsked = false;
         const free = lanes.filter((lane) => !this.#isFull(lane));
         this.#isPassedBy = free.length < lanes.length;
@@ -242,6 +255,7 @@ export class Feeder {
     const isExpired = content.expiresAtMs <= clock.nowMs() || packed.length === 0;
     if (!hasBegun && state === 'cancelled') return this.#closed(batch, 'cancelled');
     if (!hasBegun && isExpired) return this.#closed(batch, 'expired');
+    if (!hasBegun && this.#isAway) return this.#closed(batch, 'rerouted');
     const whichOnly = only === undefined ? {} : { only };
     const task = { content, profile: this.#options.profile, firstOrdinal, recipients, language, packed, ...whichOnly };
     try {

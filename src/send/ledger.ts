@@ -148,13 +148,15 @@ export class BatchLedger {
 
   /**
    * Gives all that is not written, or waits to be written again, the same outcome. Whole messages that
-   * never began share one record for each run of recipients.
+   * never began share one record for each run of recipients. Parts of messages that did begin cannot be had from
+   * another carrier: where the rest is rerouted they are `unknown`.
    */
   settleRest(kind: OutcomeKind): void {
-    for (const { frame } of this.again.splice(0)) this.settle(frame, kind, 0, '');
-    const { recipient, segment } = this.frames;
+    const { recipient, segment, segments } = this.frames;
+    const ofParts = kind === 'rerouted' ? 'unknown' : kind;
+    for (const { frame } of this.again.splice(0)) this.settle(frame, segments[frame] === 1 ? kind : ofParts, 0, '');
     let frame = this.next;
-    while (frame < this.frameCount && segment[frame] !== 0) this.settle(frame++, kind, 0, '');
+    while (frame < this.frameCount && segment[frame] !== 0) this.settle(frame++, ofParts, 0, '');
     while (frame < this.frameCount) {
       const first = recipient[frame] as number;
       let count = 0;

@@ -63,6 +63,7 @@ export class Sender implements RunSource {
   };
   readonly #feeder: Feeder;
   #isStopping = false;
+  #isAway = false;
   /** Batches in hand are surely ours until then, monotonic: a worker that was stopped and goes on must ask first. */
   #trustedUntilMs: number;
   #cancelRenew: () => void = () => undefined;
@@ -146,6 +147,18 @@ export class Sender implements RunSource {
     for (const held of this.#stock.all()) if (held.campaign === campaign) this.#applyState(held, state);
     this.wake();
     this.#parts.binds.pump();
+  }
+
+  /**
+   * Whether the carrier is away and another one can have what was never written: then all that waits, here and in
+   * Redis, is given up as `rerouted`. What was written stays what it is.
+   */
+  setAway(isAway: boolean): void {
+    this.#isAway = isAway;
+    this.#feeder.setAway(isAway);
+    if (!isAway) return;
+    for (const held of this.#stock.all()) this.#applyState(held, held.state);
+    void this.claim();
   }
 
   /** Takes nothing more and offers nothing more; binds may be drained after this. */
@@ -317,8 +330,9 @@ export class Sender implements RunSource {
     if (held.isLeaving) return;
     held.state = state;
     const isExpired = held.content.expiresAtMs <= this.#parts.clock.nowMs();
-    if (state !== 'cancelled' && !isExpired) return;
-    held.ledger.settleRest(state === 'cancelled' ? 'cancelled' : 'expired');
+    const rest = state === 'cancelled' ? 'cancelled' : isExpired ? 'expired' : 'rerouted';
+    if (rest === 'rerouted' && (!this.#isAway || held.isLost)) return;
+    held.ledger.settleRest(rest);
     this.#recording.touched(held);
   }
 

@@ -116,8 +116,8 @@ async function inRedis(campaign: Id): Promise<Batch[]> {
   return (await s.redis.xrangeBuffer(keys.campaign(campaign), '-', '+')).map(([, fields]) => readBatch(fields));
 }
 
-async function unknownBatches(): Promise<number[]> {
-  const entries = await s.redis.xrangeBuffer(keys.outcomes, '-', '+');
+async function unknownBatches(at = carrier): Promise<number[]> {
+  const entries = await s.redis.xrangeBuffer(carrierKeys(at).outcomes, '-', '+');
   return entries.map(([, fields]) => {
     readOutcomes(fields[5]!, (_i, count, _s, _n, code) => {
       expect([count, code]).toEqual([batchSize, outcomeCodes.unknown]);
@@ -179,6 +179,24 @@ test('reconcile - of an alert everything without an answer goes in again, and no
     [3, undefined],
   ]);
   expect(await s.redis.xlen(keys.outcomes)).toBe(0);
+});
+
+test('reconcile - information that a carrier gave up may have been sent by the next: it is unknown there', async () => {
+  await reconcile(options({ reachOf: () => ({ ratePerSecond: 0, recipientsInHandsMax: 0 }) }), signal);
+  const campaign = await campaignOfBatches('information', 3);
+  const givenUp = Array.from({ length: batchSize }, (_, index): TestOutcome => ({ index, kind: 'rerouted' }));
+  await recordOutcomes(campaign, [
+    [1, accepted(0, batchSize)],
+    [2, givenUp],
+  ]);
+  const { rows } = await s.owner.query('select batch, indexes from reroutes where campaign_id = $1', [campaign]);
+  expect(rows).toEqual([{ batch: 2, indexes: Array.from({ length: batchSize }, (_, at) => at) }]);
+  await s.owner.query("insert into campaign_carriers values ($1, 'south', $2, 0, 1, 0, 0)", [campaign, s.organisation]);
+  await s.redis.flushdb();
+  await reconcile(options({ reachOf: () => ({ ratePerSecond: 0, recipientsInHandsMax: 0 }) }), signal);
+  expect(await unknownBatches()).toEqual([]);
+  expect(await unknownBatches('south')).toEqual([2]);
+  expect((await inRedis(campaign)).map(({ number }) => number)).toEqual([3]);
 });
 
 test('reconcile - one that died in the middle is finished by another, and nothing goes in twice', async () => {

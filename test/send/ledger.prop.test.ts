@@ -330,3 +330,31 @@ test('ledger - a message longer than the pace or all the room is parted, a short
   expect(ledger.runLength(2, 8, 8)).toBe(2);
   expect(ledger.runLength(9, 8, 8)).toBe(5);
 });
+
+test('ledger - of what is left for another carrier no message has begun; the rest of one that has is unknown', () => {
+  const messages = fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 20 });
+  fc.assert(
+    fc.property(messages, fc.nat(), fc.array(fc.nat(), { maxLength: 5 }), (counts, written, refused) => {
+      const frames = framesOf(counts);
+      const ledger = new BatchLedger(batchOf(counts), frames);
+      ledger.next = written % (ledger.frameCount + 1);
+      for (const frame of new Set(refused.map((at) => at % Math.max(1, ledger.next))))
+        if (frame < ledger.next) ledger.writeAgain(frame, 0, false);
+      const again = new Set(ledger.again.map(({ frame }) => frame));
+      for (let frame = 0; frame < ledger.next; frame++) if (!again.has(frame)) ledger.settle(frame, 'accepted', 0, 'x');
+      ledger.settleRest('rerouted');
+      expect(ledger.done).toBe(true);
+      const recorded = new Recorded();
+      recorded.add(ledger.takeOutcomes());
+      recorded.expectComplete(counts);
+      for (const [key, code] of recorded.outcomes) {
+        const [index, segment, segments] = key.split('/').map(Number) as [number, number, number];
+        if (code !== outcomeCodes.rerouted) continue;
+        expect([segment, segments]).toEqual([0, 1]);
+        const first = frames.recipient.indexOf(index);
+        const hasBegun = first < ledger.frameCount && first < written % (ledger.frameCount + 1);
+        expect(hasBegun && counts[index] !== 1).toBe(false);
+      }
+    }),
+  );
+});

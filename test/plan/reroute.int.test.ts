@@ -1,0 +1,164 @@
+/** What a carrier gave up, on real PostgreSQL and Redis: into the next carrier's stream, once, whatever happens. */
+import pg from 'pg';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
+import { connect, type Database } from '../../src/db/client.ts';
+import { type Cutting, claimCampaigns, freeze } from '../../src/db/plan.ts';
+import { addReroutes } from '../../src/db/reroutes.ts';
+import { type Batch, type Enqueue, type Id, recordSeparator } from '../../src/handoff.ts';
+import { Rerouter } from '../../src/plan/reroute.ts';
+import { isReplaced, routeTable } from '../../src/plan/route.ts';
+import { readBatch } from '../../src/stream/entry.ts';
+import { carrierKeys } from '../../src/stream/keys.ts';
+import { Producer } from '../../src/stream/producer.ts';
+import { connectRedis, type RedisConnection } from '../../src/stream/redis.ts';
+import { silentLog } from '../../src/telemetry.ts';
+import { type TestDatabase, testDatabase } from '../support/postgres.ts';
+import { testRedis } from '../support/redis.ts';
+import { addCampaign, addManyResidents, addOrganisation } from '../support/town.ts';
+
+const carriers = [
+  { name: 'north', prefixes: ['336'], order: 0 },
+  { name: 'south', prefixes: [''], order: 0 },
+];
+
+let database: TestDatabase;
+let owner: pg.Client;
+let service: Database;
+let redis: RedisConnection;
+let campaign: Id;
+const rerouters: Rerouter[] = [];
+
+beforeEach(async () => {
+  database = await testDatabase();
+  owner = new pg.Client({ connectionString: database.ownerUrl });
+  await owner.connect();
+  service = connect({
+    url: database.serviceUrl,
+    poolMax: 4,
+    applicationName: 'test',
+    statementTimeoutMs: 0,
+    log: silentLog,
+  });
+  redis = await connectRedis((await testRedis()).url, 'command', silentLog);
+  const organisation = await addOrganisation(owner);
+  await addManyResidents(owner, organisation, 60);
+  campaign = await addCampaign(owner, organisation);
+  const claim = { planner: 'one', leaseMs: 60_000, nature: 'information' as const, limit: 1 };
+  const [claimed] = await claimCampaigns(service.pool, claim);
+  const cutting: Cutting = { routes: routeTable(carriers), fields: [], batchRecipients: () => 30 };
+  await freeze(service, claimed!, cutting);
+});
+
+afterEach(async () => {
+  for (const rerouter of rerouters.splice(0)) await rerouter.stop();
+  redis.disconnect();
+  await service.close();
+  await owner.end();
+  await database.drop();
+});
+
+function begin(usable: (carrier: string) => boolean, enqueue: Enqueue = producer()): Rerouter {
+  const routes = () => routeTable(carriers, usable);
+  const rerouter = new Rerouter({ database: service, enqueue, routes, clock: systemClock, log: silentLog });
+  rerouters.push(rerouter);
+  void rerouter.start();
+  return rerouter;
+}
+
+function producer(): Producer {
+  return new Producer(redis, 1 << 30, systemClock);
+}
+
+async function giveUp(carrier: string, batch: number, indexes: readonly number[]): Promise<void> {
+  await service.service(({ client }) => addReroutes(client, carrier, [{ campaign, batch, indexes }]));
+}
+
+async function nothingWaits(): Promise<void> {
+  for (;;) {
+    const { rows } = await owner.query<{ left: number }>('select count(*)::int as left from reroutes');
+    if (rows[0]!.left === 0) return;
+  }
+}
+
+async function streamOf(carrier: string): Promise<Batch[]> {
+  const entries = await redis.xrangeBuffer(carrierKeys(carrier).campaign(campaign), '-', '+');
+  return entries.map(([, fields]) => readBatch(fields));
+}
+
+const isUp = (carrier: string) => carrier !== 'north';
+
+test('reroute - what a carrier gave up goes to the next of its route, with its places and a new attempt', async () => {
+  await giveUp('north', 1, [4, 2, 9]);
+  await giveUp(
+    'north',
+    2,
+    Array.from({ length: 30 }, (_, at) => at),
+  );
+  begin(isUp);
+  await nothingWaits();
+  const [first, second] = await streamOf('south');
+  expect(first).toMatchObject({ number: 1, attempt: 2, firstOrdinal: 0, recipients: 30, only: [2, 4, 9] });
+  expect(first?.packed.toString().split(recordSeparator)).toHaveLength(30);
+  expect(second).toMatchObject({ number: 2, attempt: 2, firstOrdinal: 30 });
+  expect(second?.only).toBeUndefined();
+  // It is one of the campaign's carriers now, though nothing was planned for it.
+  const { rows } = await owner.query(
+    'select carrier, recipients from campaign_carriers where campaign_id = $1 order by carrier',
+    [campaign],
+  );
+  expect(rows).toEqual([
+    { carrier: 'north', recipients: 60 },
+    { carrier: 'south', recipients: 0 },
+  ]);
+});
+
+test('reroute - killed after it enqueued, and two at once: everything is in once', async () => {
+  for (const batch of [1, 2, 1, 2]) await giveUp('north', batch, batch === 1 ? [1, 2] : [3]);
+  const real = producer();
+  let killed = false;
+  const dying: Enqueue = {
+    control: (...args) => real.control(...args),
+    close: (...args) => real.close(...args),
+    async enqueue(...args) {
+      const added = await real.enqueue(...args);
+      if (killed) return added;
+      killed = true;
+      throw new Error('killed');
+    },
+  };
+  begin(isUp, dying);
+  begin(isUp);
+  await nothingWaits();
+  const entries = await streamOf('south');
+  expect(entries.map(({ number, attempt, only }) => [number, attempt, only])).toEqual([
+    [1, 2, [1, 2]],
+    [1, 3, [1, 2]],
+    [2, 2, [3]],
+    [2, 3, [3]],
+  ]);
+});
+
+test('reroute - of a cancelled campaign the next carrier hears first that it is cancelled', async () => {
+  await owner.query("update campaigns set status = 'cancelling' where id = $1", [campaign]);
+  await giveUp('north', 1, [0]);
+  begin(isUp);
+  await nothingWaits();
+  expect(await redis.hget(carrierKeys('south').meta(campaign), 'state')).toBe('cancelled');
+});
+
+test('reroute - a carrier that is back keeps what no other can have', async () => {
+  await giveUp('north', 1, [0]);
+  begin(() => true);
+  await nothingWaits();
+  expect(await streamOf('south')).toEqual([]);
+  expect(await streamOf('north')).toMatchObject([{ number: 1, attempt: 2, only: [0] }]);
+});
+
+test('replaced - only a carrier whose every prefix somebody else serves now', () => {
+  const three = [...carriers, { name: 'east', prefixes: ['49', '336'], order: 1 }];
+  expect(isReplaced(three, isUp, 'north')).toBe(true);
+  expect(isReplaced(three, (name) => name === 'north', 'north')).toBe(false);
+  expect(isReplaced(three, (name) => name !== 'south', 'south')).toBe(false);
+  expect(isReplaced(three, (name) => name !== 'east', 'east')).toBe(true);
+});
