@@ -35,6 +35,8 @@ export class SlotHolder {
   readonly #held = new Map<number, Slot>();
   readonly #closing = new Map<number, Promise<void>>();
   #trustedUntilMs = 0;
+  /** A carrier may not have noticed yet that the binds of before are closed: until then (monotonic) none is opened. */
+  #opensFromMs = 0;
   #isLeaving = false;
   #isStopped = false;
   #renewing: Promise<void> | undefined;
@@ -87,7 +89,7 @@ export class SlotHolder {
       const { held, excess } = await this.#leases.renew(this.#isLeaving);
       this.#trustedUntilMs = askedMs + this.#leaseMs * trust;
       this.#armDistrust();
-      this.#adopt(held);
+      this.#adopt(held, excess);
       this.#binds.trust(this.#trustedUntilMs);
       const deadlineMs = this.#clock.monotonicMs() + this.#leaseMs * trust;
       for (const slot of this.#held.values())
@@ -99,19 +101,23 @@ export class SlotHolder {
     this.#cancelRenew = this.#clock.after(this.#leaseMs / 4, () => void this.renew());
   }
 
-  #adopt(held: readonly Slot[]): void {
+  #adopt(held: readonly Slot[], excess: readonly number[]): void {
     const tokens = new Map(held.map((slot) => [slot.number, slot.token]));
     for (const [number, slot] of this.#held) {
       if (tokens.get(number) === slot.token) continue;
       this.#log.warn('slot.lost', { slot: number });
       this.#drop(number);
     }
+    const nowMs = this.#clock.monotonicMs();
+    const mayOpen = nowMs >= this.#opensFromMs && nowMs < this.#trustedUntilMs;
     for (const slot of held) {
       if (this.#held.has(slot.number) || this.#closing.has(slot.number)) continue;
-      if (this.#isLeaving) {
+      if (this.#isLeaving || excess.includes(slot.number)) {
         void this.#release(slot);
         continue;
       }
+      // The next renewal gives it again.
+      if (!mayOpen) continue;
       this.#log.info('slot.taken', { slot: slot.number, token: slot.token });
       this.#held.set(slot.number, slot);
       this.#binds.open(slot.number);
@@ -152,8 +158,11 @@ export class SlotHolder {
     this.#cancelDistrust();
     this.#cancelDistrust = this.#clock.after(this.#trustedUntilMs - this.#clock.monotonicMs(), () => {
       if (this.#clock.monotonicMs() < this.#trustedUntilMs) return this.#armDistrust();
-      if (this.#held.size > 0) this.#log.error('slots.distrusted', { slots: this.#held.size });
+      if (this.#held.size === 0) return;
+      this.#log.error('slots.distrusted', { slots: this.#held.size });
       for (const number of this.#held.keys()) this.#drop(number);
+      // As long as a successor would have had to wait for.
+      this.#opensFromMs = this.#trustedUntilMs + this.#leaseMs * (1 - trust);
     });
   }
 }

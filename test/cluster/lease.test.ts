@@ -122,11 +122,39 @@ test.each(['unanswered', 'failing'])(
     await clock.advance(1);
     expect(binds.open_.size).toBe(0);
     if (how === 'failing') await clock.advance(leaseMs);
+    // An answer to an old question, or one that leaves a carrier no time to see that the binds are gone, opens nothing.
+    else await answers.answer([slotOf(0, '7'), slotOf(1, '8')]);
+    if (how === 'unanswered') {
+      expect(binds.open_.size).toBe(0);
+      await clock.advance(leaseMs / 4);
+    }
     await answers.answer([slotOf(0, '7'), slotOf(1, '8')]);
     expect([...binds.open_]).toEqual([0, 1]);
     expect(answers.released).toEqual([]);
   },
 );
+
+test('holder - binds that were closed for want of a lease come back no sooner than a successor would open them', async () => {
+  await started(slotOf(0));
+  await clock.advance(750);
+  const [question] = answers.asked.splice(0);
+  await clock.advance(50);
+  expect(binds.done).toEqual(['open 0', 'abandon 0']);
+  question?.answer({ held: [slotOf(0)], excess: [] });
+  await settled();
+  expect(binds.open_.size).toBe(0);
+  await clock.advance(leaseMs / 4);
+  await answers.answer([slotOf(0)]);
+  expect(binds.done).toEqual(['open 0', 'abandon 0', 'open 0']);
+});
+
+test('holder - a slot above its share is given back without a bind', async () => {
+  await started();
+  await clock.advance(leaseMs / 4);
+  await answers.answer([slotOf(0), slotOf(1)], [1]);
+  expect(binds.done).toEqual(['open 0']);
+  expect(answers.released).toEqual([slotOf(1)]);
+});
 
 test('holder - one that was stopped and goes on closes everything before anything else that is due later', async () => {
   await started(slotOf(0));
