@@ -19,6 +19,9 @@ export type BookedRecipient = {
 /** A row of an accepted submission. */
 export type BookedSubmission = { readonly ordinal: number; readonly segment: number; readonly messageId: string };
 
+/** A segment of which at least one receipt is recorded. */
+export type BookedReceipt = Omit<BookedSubmission, 'messageId'>;
+
 /** Counters of `campaign_progress`, by their columns. */
 export type Counters = Readonly<Record<(typeof counterNames)[number], number>>;
 
@@ -38,6 +41,7 @@ export type Books = {
   readonly status: string;
   readonly recipients: readonly BookedRecipient[];
   readonly submissions: readonly BookedSubmission[];
+  readonly receipts: readonly BookedReceipt[];
   /** As kept by the recorder, and as they follow from the states of the messages. */
   readonly counters: Counters;
   readonly folded: Counters;
@@ -61,10 +65,18 @@ export async function readBooks(sql: pg.Pool, campaign: string): Promise<Books> 
     `select ordinal, segment, message_id as "messageId" from submissions
       where campaign_id = $1 and outcome = ${outcomeCodes.accepted}`,
   );
+  const receipts = await all<BookedReceipt>('select distinct ordinal, segment from receipts where campaign_id = $1');
   const sums = counterNames.map((name) => `coalesce(sum(${name}), 0)::int as ${name}`).join(', ');
   const [counters] = await all<Counters>(`select ${sums} from campaign_progress where campaign_id = $1`);
   const { recipients, folded } = fold(batches, frozen, states);
-  return { status: standing?.status ?? 'none', recipients, submissions, counters: counters ?? zero(), folded };
+  return {
+    status: standing?.status ?? 'none',
+    recipients,
+    submissions,
+    receipts,
+    counters: counters ?? zero(),
+    folded,
+  };
 }
 
 function zero(): Record<(typeof counterNames)[number], number> {

@@ -5,6 +5,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { closeSync, existsSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 
 /** How a process ended. */
 export type Ending = { readonly code: number | null; readonly signal: NodeJS.Signals | null; readonly ms: number };
@@ -22,6 +23,12 @@ export function packageFolder(): string {
   let folder = import.meta.dirname;
   while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
   return folder;
+}
+
+/** Environment that loads a module of test/faults into a process before its own. */
+export function preloaded(module: 'block' | 'clock-shift'): Record<string, string> {
+  const url = pathToFileURL(join(packageFolder(), 'dist', 'test', 'faults', `${module}.js`)).href;
+  return { NODE_OPTIONS: `--import ${url}` };
 }
 
 /** A process that runs, or has ended. */

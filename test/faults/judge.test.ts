@@ -40,7 +40,8 @@ function judged({ nature = 'information', recipients, seen, books = {} }: Scene)
   const submissions = seen
     .filter(([, { status, answered }]) => status === 0 && answered)
     .map(([{ ordinal }, { part, messageId }]) => ({ ordinal, segment: part - 1, messageId: messageId.slice(6) }));
-  const usual = { status: 'completed', recipients, submissions, counters: none, folded: none };
+  const receipts = submissions.map(({ ordinal, segment }) => ({ ordinal, segment }));
+  const usual = { status: 'completed', recipients, submissions, receipts, counters: none, folded: none };
   const allowance = {
     openSegments: 1,
     unknownMax: 1,
@@ -118,6 +119,11 @@ test('judge - finds rows that are missing, doubled or of nothing, and counters t
   expect(rows([row, other, { ...other, messageId: 'm2' }])).toContain('never received');
   const counters = { ...none, delivered: 1 };
   expect(judged({ ...kept, books: { counters } }).problems.join()).toContain('counter delivered');
+});
+
+test('judge - finds who is delivered and has no receipt', () => {
+  const receipts = [{ ordinal: 0, segment: 0 }];
+  expect(judged({ ...kept, books: { receipts } }).problems.join()).toContain('without a receipt');
 });
 
 test('busiest second - counts any second, and takes off what may have waited in the line', () => {

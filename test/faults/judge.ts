@@ -4,7 +4,7 @@
  */
 import type { MessageState, Nature } from '../../src/handoff.ts';
 import { type Books, type BookedRecipient, counterNames } from './books.ts';
-import { textFor } from './population.ts';
+import { segmentsOfLanguage, textFor } from './population.ts';
 import type { Sighting } from './sightings.ts';
 
 /** What a fault may cost, by the promises; everything else may cost nothing. */
@@ -67,6 +67,7 @@ export function judge({ nature, books, sightings, allowance }: Trial): Verdict {
   if (unknown > allowance.unknownMax) problems.push(`${unknown} are unknown; ${allowance.unknownMax} are allowed`);
   tell(strangers(books, sightings), 'segments went to nobody who was meant');
   tell(rowsAgainstLog(books, sightings), 'rows do not agree with the log');
+  tell(unproven(books), 'recipients are delivered without a receipt');
   for (const name of counterNames) {
     if (books.counters[name] !== books.folded[name])
       problems.push(`counter ${name} says ${books.counters[name]}, the states say ${books.folded[name]}`);
@@ -81,7 +82,7 @@ function taken(seen: readonly Sighting[] | undefined): readonly Sighting[] {
 }
 
 function isComplete(seen: readonly Sighting[], { language }: BookedRecipient): boolean {
-  return new Set(seen.map(({ part }) => part)).size === (language === 'en' ? 2 : 1);
+  return new Set(seen.map(({ part }) => part)).size === segmentsOfLanguage(language);
 }
 
 function textOf(seen: readonly Sighting[]): string {
@@ -105,6 +106,17 @@ export function doubledOf(sightings: ReadonlyMap<string, readonly Sighting[]>): 
 function strangers({ recipients }: Books, sightings: ReadonlyMap<string, readonly Sighting[]>): string[] {
   const meant = new Set(recipients.map(({ address }) => address));
   return [...sightings.keys()].filter((address) => !meant.has(address)).map((_, i) => `the ${i + 1}. of them`);
+}
+
+/** Who is delivered has a receipt for every segment. */
+function unproven({ recipients, receipts }: Books): string[] {
+  const proven = new Set(receipts.map(({ ordinal, segment }) => `${ordinal}/${segment}`));
+  const delivered = recipients.filter(({ state }) => state === 'delivered');
+  return delivered.flatMap(({ ordinal, language }) =>
+    Array.from({ length: segmentsOfLanguage(language) }, (_, segment) => `${ordinal}/${segment}`)
+      .filter((segment) => !proven.has(segment))
+      .map((segment) => `segment ${segment}`),
+  );
 }
 
 /** Every row of an acceptance is one segment of the log, once; every answered acceptance has its row or is unknown. */

@@ -44,6 +44,11 @@ export function segmentsOf(count: number): number {
   return count + Math.floor(count / englishEach);
 }
 
+/** Segments of one message. */
+export function segmentsOfLanguage(language: string): number {
+  return language === 'en' ? 2 : 1;
+}
+
 /** Texts of every campaign: one segment in French, two in English. */
 export const contents = {
   fr: 'Bonjour {{firstName}}, exercice de crue.',

@@ -43,10 +43,14 @@ function carriersOf({ ratePerSecond, window }: Scale, kind: SceneKind): CarrierP
   ];
 }
 
+const smallDisks: { readonly [kind in SceneKind]?: Pick<SceneOptions, 'smallDisk'> } = {
+  'small-disk': { smallDisk: { of: 'postgres', megabytes: 600 } },
+  'small-redis-disk': { smallDisk: { of: 'redis', megabytes: 200 } },
+};
+
 /** Options of a kind of scene. */
 export function sceneOptions(scale: Scale, kind: SceneKind): SceneOptions {
-  const disk = kind === 'small-disk' ? { diskMegabytes: 600 } : {};
-  return { workers: 3, carriers: carriersOf(scale, kind), ...disk };
+  return { workers: 3, carriers: carriersOf(scale, kind), ...smallDisks[kind] };
 }
 
 /** Scenes by kind, kept over cases. */

@@ -5,7 +5,6 @@
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { environmentName } from '../../config/schema.ts';
@@ -26,8 +25,8 @@ export type SceneOptions = {
   readonly settings?: Readonly<Record<string, string | number>>;
   /** Further environment of every process. */
   readonly environment?: Readonly<Record<string, string>>;
-  /** PostgreSQL lives on a file system of this size. */
-  readonly diskMegabytes?: number;
+  /** This server lives on a small file system of its own. */
+  readonly smallDisk?: { readonly of: 'postgres' | 'redis'; readonly megabytes: number };
 };
 
 /** Roles in the order in which they start. */
@@ -75,10 +74,9 @@ export class Scene {
   /** Key of the scene's one organisation. */
   key = '';
   organisation = '';
-  #redisCount = 1;
   readonly #seats = new Map<string, Seat>();
 
-  /** The file system of PostgreSQL, where it has one of its own. */
+  /** The small file system, where a server has one of its own. */
   readonly disk: SmallDisk | undefined;
 
   private constructor(
@@ -102,9 +100,10 @@ export class Scene {
   /** Starts everything, fresh. */
   static async open(options: SceneOptions): Promise<Scene> {
     const folder = temporaryFolder();
-    const { diskMegabytes } = options;
-    const disk = diskMegabytes === undefined ? undefined : new SmallDisk(join(folder, 'disk'), diskMegabytes);
-    const [postgres, redis] = await Promise.all([postgresServer(disk?.folder ?? folder), redisServer(folder)]);
+    const { smallDisk } = options;
+    const disk = smallDisk === undefined ? undefined : new SmallDisk(join(folder, 'disk'), smallDisk.megabytes);
+    const folderOf = (server: 'postgres' | 'redis') => (smallDisk?.of === server ? disk?.folder : undefined) ?? folder;
+    const [postgres, redis] = await Promise.all([postgresServer(folderOf('postgres')), redisServer(folderOf('redis'))]);
     const scene = new Scene(folder, disk, postgres, redis, options);
     try {
       await Promise.all([scene.#prepareDatabase(), ...scene.carriers.map((carrier) => carrier.start())]);
@@ -192,15 +191,15 @@ export class Scene {
     return join(this.folder, `${name}.txt`);
   }
 
-  /** Adds a further worker to the scene, running. */
-  async addWorker(): Promise<string> {
-    const name = `worker-${this.names('worker').length + 1}`;
-    this.#seat(name, 'worker');
+  /** Adds a further process of a role to the scene, running. */
+  async add(role: Role): Promise<string> {
+    const name = `${role}-${this.names(role).length + 1}`;
+    this.#seat(name, role);
     await this.start(name);
     return name;
   }
 
-  /** Takes a worker that ended out of the scene. */
+  /** Takes a process that ended out of the scene. */
   async forget(name: string): Promise<void> {
     const { proxies } = this.#seatOf(name);
     this.#seats.delete(name);
@@ -254,32 +253,15 @@ export class Scene {
     return { ...environment, DATABASE_URL: url.href };
   }
 
-  // ── Redis and its replica ────────────────────────────────────────────────────────────────────
+  // ── Redis ────────────────────────────────────────────────────────────────────────────────────
 
-  /** A second Redis that follows the first over a line of its own; resolves when it has caught up. */
-  async addReplica(): Promise<Replica> {
-    const server = await redisServer(this.folder, `redis-${++this.#redisCount}`);
-    const line = await Proxy.open(this.redis.port);
-    const client = new Redis(server.url);
-    await client.replicaof('127.0.0.1', line.port);
-    while (!/master_link_status:up/.test(await client.info('replication'))) await delay(10);
-    client.disconnect();
-    return { server, line };
-  }
-
-  /** Kills Redis and lets the replica take its place on every line. */
-  async promote({ server, line }: Replica): Promise<void> {
-    await this.redis.kill();
-    this.redis.forget();
-    await line.close();
-    const client = new Redis(server.url);
-    await client.replicaof('NO', 'ONE');
-    client.disconnect();
+  /** Another Redis answers at the address of the scene's from now on; the one of before is gone. */
+  moveRedis(server: Server): void {
     this.redis = server;
     this.redisClient.disconnect();
     this.redisClient = clientOf(server);
-    for (const proxy of this.lines('redis')) proxy.target = server.port;
-    for (const proxy of this.lines('redis')) proxy.reset();
+    for (const line of this.lines('redis')) line.target = server.port;
+    for (const line of this.lines('redis')) line.reset();
   }
 
   // ── the whole ────────────────────────────────────────────────────────────────────────────────
@@ -329,9 +311,6 @@ export class Scene {
     return '';
   }
 }
-
-/** A Redis that follows the scene's, and the line over which it does. */
-export type Replica = { readonly server: Server; readonly line: Proxy };
 
 function clientOf({ url }: Server): Redis {
   const client = new Redis(url, { maxRetriesPerRequest: null, retryStrategy: () => 50 });

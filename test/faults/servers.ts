@@ -4,12 +4,16 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { tocsinHome } from '../../cluster/embedded.ts';
 import { startPostgres } from '../../cluster/embedded-postgres.ts';
-import type { EmbeddedServer } from '../../cluster/embedded-process.ts';
+import { privateFolder, serverUser } from '../../cluster/embedded-folder.ts';
+import { onPort } from '../../cluster/embedded-port.ts';
+import { type EmbeddedServer, launchServer } from '../../cluster/embedded-process.ts';
 import { startRedis } from '../../cluster/embedded-redis.ts';
+import { findRedis, redisEnvironment } from '../../cluster/embedded-redis-package.ts';
 
 /** A server that is killed, stopped and started again. */
 export class Server {
@@ -77,9 +81,46 @@ export class Server {
 /** A Redis with an append-only file written every second, in `folder`. */
 export async function redisServer(folder: string, name = 'redis'): Promise<Server> {
   const directory = join(folder, name);
-  const run = (port: number) => startRedis({ directory, port, cache: join(tocsinHome(), 'redis-programs') });
+  const run = (port: number) => startRedis({ directory, port, cache: redisPrograms() });
   return new Server(await run(0), run, () => {
     rmSync(join(directory, 'appendonlydir'), { recursive: true, force: true });
+  });
+}
+
+function redisPrograms(): string {
+  return join(tocsinHome(), 'redis-programs');
+}
+
+/** The same program as Sentinel, with lines of its configuration, which it rewrites as it learns. */
+export async function sentinelServer(folder: string, name: string, lines: readonly string[]): Promise<EmbeddedServer> {
+  const user = serverUser(join(folder, name));
+  const directory = privateFolder(join(folder, name), user);
+  const program = await findRedis(privateFolder(redisPrograms(), user), process.env['PATH'] ?? '', user);
+  return await onPort('Sentinel', 0, (port) => {
+    const file = join(directory, 'sentinel.conf');
+    writeFileSync(file, [`port ${port}`, 'bind 127.0.0.1', `dir ${directory}`, ...lines, ''].join('\n'));
+    if (user !== undefined) chownSync(file, user.uid, user.gid);
+    return launchServer({
+      name: 'Sentinel',
+      directory,
+      command: program.command,
+      args: [file, '--sentinel'],
+      environment: redisEnvironment(program),
+      user,
+      port,
+      prepare: async () => undefined,
+      url: () => `redis://127.0.0.1:${port}`,
+      ready: () => isListening(port),
+      stopSignal: 'SIGTERM',
+    });
+  });
+}
+
+function isListening(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => resolve(true));
+    socket.once('connect', () => socket.destroy());
+    socket.once('error', () => resolve(false));
   });
 }
 

@@ -215,6 +215,11 @@ export class Stage {
     this.#unknown += segments;
   }
 
+  /** So many segments of alerts may be doubled beside the windows. */
+  alertsMayDouble(segments: number): void {
+    this.#openSegments += segments;
+  }
+
   /** So many recipients may end `unknown` beside the windows. */
   mayBeUnknown(recipients: number): void {
     this.#unknown += recipients;

@@ -2,7 +2,7 @@
 import type { Stage } from '../stage.ts';
 
 /** The installations that cases run in; `usual` unless a case says otherwise. */
-export type SceneKind = 'usual' | 'fallback' | 'small-disk';
+export type SceneKind = 'usual' | 'fallback' | 'small-disk' | 'small-redis-disk';
 
 /** One fault. */
 export type FaultCase = {

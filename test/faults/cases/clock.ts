@@ -1,7 +1,5 @@
 /** Group 8: the clock of one worker is an hour off, from its start or by a leap. */
-import { pathToFileURL } from 'node:url';
-import { join } from 'node:path';
-import { packageFolder } from '../child.ts';
+import { preloaded } from '../child.ts';
 import type { Stage } from '../stage.ts';
 import type { FaultCase } from './case.ts';
 
@@ -9,8 +7,7 @@ const hourMs = 3_600_000;
 
 /** What makes a process's clock lie; see clock-shift.ts. */
 function shifted(ms: number): Record<string, string> {
-  const preload = pathToFileURL(join(packageFolder(), 'dist', 'test', 'faults', 'clock-shift.js')).href;
-  return { NODE_OPTIONS: `--import ${preload}`, FAULTS_CLOCK_SHIFT_MS: String(ms) };
+  return { ...preloaded('clock-shift'), FAULTS_CLOCK_SHIFT_MS: String(ms) };
 }
 
 async function withClock(stage: Stage, ms: number, leaps: boolean): Promise<void> {

@@ -1,4 +1,4 @@
-/** Group 2: planner, recorder and API killed between two steps that belong together. */
+/** Group 2: planner, recorder and API killed between two steps that belong together, or stopped beside a successor. */
 import type { Stage } from '../stage.ts';
 import type { FaultCase } from './case.ts';
 
@@ -9,6 +9,29 @@ async function killAt(stage: Stage, name: string, to: 'postgres' | 'redis', byte
   release();
   stage.healed();
   await stage.scene.start(name);
+}
+
+/** The longest lease of planner and recorder in a scene. */
+const leaseMs = 2_000;
+
+/** Stops a process for longer than its lease while another of its role takes over, then lets it go on beside it. */
+async function stopBesideAnother(
+  stage: Stage,
+  role: 'planner' | 'recorder',
+  moment: () => Promise<void>,
+): Promise<void> {
+  const { scene } = stage;
+  const [first = ''] = scene.names(role);
+  const second = await scene.add(role);
+  await stage.launchBoth();
+  await moment();
+  scene.child(first).pause();
+  await stage.hold(1.5 * leaseMs);
+  scene.child(first).resume();
+  stage.healed();
+  await stage.settled();
+  await scene.child(second).terminate();
+  await scene.forget(second);
 }
 
 export const controlCases: readonly FaultCase[] = [
@@ -55,6 +78,20 @@ export const controlCases: readonly FaultCase[] = [
       await stage.somewhere(0.05, 0.5);
       await killAt(stage, 'recorder', 'postgres', 'record-states', stage.between(1, 3));
     },
+  },
+  {
+    name: 'stop-recorder',
+    group: 2,
+    about: 'SIGSTOP of a recorder past its lease beside a second one, then SIGCONT: fenced, it records nothing twice',
+    quick: false,
+    run: (stage) => stopBesideAnother(stage, 'recorder', () => stage.somewhere(0.05, 0.5)),
+  },
+  {
+    name: 'stop-planner',
+    group: 2,
+    about: 'SIGSTOP of a planner past its lease beside a second one, then SIGCONT: nothing is planned twice',
+    quick: false,
+    run: (stage) => stopBesideAnother(stage, 'planner', () => stage.somewhere(0, 0.2)),
   },
   {
     name: 'kill-api',

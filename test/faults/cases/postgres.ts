@@ -42,6 +42,61 @@ export const postgresCases: readonly FaultCase[] = [
     },
   },
   {
+    name: 'postgres-away-a-minute',
+    group: 5,
+    about: 'PostgreSQL is away for a minute while slow carriers are sent to all the time',
+    quick: false,
+    async run(stage) {
+      const { scene } = stage;
+      // A window at this distance makes a campaign of this size last for about a minute.
+      for (const carrier of scene.carriers) await carrier.behave({ latencyMs: 1_000 });
+      await stage.launchBoth();
+      await enqueued(stage);
+      await scene.postgres.kill();
+      for (let tenth = 0; tenth < 6; tenth++) {
+        const before = await stage.receivedNow();
+        await stage.hold(10_000);
+        if (before < stage.segments && (await stage.receivedNow()) === before)
+          stage.problems.push(`nothing was sent from the ${tenth * 10}. second on`);
+      }
+      await scene.postgres.start();
+      stage.healed();
+    },
+  },
+  {
+    name: 'postgres-cut-off',
+    group: 5,
+    about:
+      'the cable to PostgreSQL is cut for longer than the leases: nobody is told, and everything is recorded later',
+    quick: false,
+    async run(stage) {
+      await stage.launchBoth();
+      await stage.somewhere(0, 0.5);
+      const lines = stage.scene.lines('postgres');
+      for (const line of lines) line.blackhole();
+      await stage.hold(stage.between(3_000, 5_000));
+      for (const line of lines) line.heal();
+      stage.healed();
+    },
+  },
+  {
+    name: 'postgres-locked',
+    group: 5,
+    about: 'somebody holds locks on what planner and recorder write, for longer than their leases',
+    quick: false,
+    async run(stage) {
+      await stage.launchBoth();
+      await stage.somewhere(0, 0.5);
+      const holder = await stage.scene.sql.connect();
+      await holder.query('begin');
+      await holder.query('lock table batch_states, campaign_progress, campaign_carriers in access exclusive mode');
+      await stage.hold(stage.between(2_500, 4_000));
+      await holder.query('commit');
+      holder.release();
+      stage.healed();
+    },
+  },
+  {
     name: 'postgres-sessions',
     group: 5,
     about: 'every session of planner, recorder and API is ended by the server, several times',

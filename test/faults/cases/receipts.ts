@@ -1,10 +1,12 @@
 /** Group 7: receipts that come early, twice, on another bind, late, for nobody, or after everything was restarted. */
+import { readBooks } from '../books.ts';
+import type { Stage } from '../stage.ts';
 import type { FaultCase } from './case.ts';
 
-/** A receipt for a message that nobody submitted: deliver_sm with esm_class 4 (SMPP 3.4 appendix B). */
-function strayReceipt(sequence: number): Buffer {
+/** A receipt: deliver_sm with esm_class 4 (SMPP 3.4 appendix B). */
+function receiptOf(messageId: string, state: 'DELIVRD' | 'ENROUTE' | 'ACCEPTD', sequence: number): Buffer {
   const dates = 'submit date:2601010000 done date:2601010000';
-  const text = `id:stray${sequence} sub:001 dlvrd:001 ${dates} stat:DELIVRD err:000 text:`;
+  const text = `id:${messageId} sub:001 dlvrd:001 ${dates} stat:${state} err:000 text:`;
   const fields = Buffer.concat([
     Buffer.from([0, 1, 1]),
     Buffer.from('99900000000\0'),
@@ -21,6 +23,17 @@ function strayReceipt(sequence: number): Buffer {
   return pdu;
 }
 
+/** Message ids of some segments whose receipts are recorded. */
+async function deliveredIds(stage: Stage, carrier: string, count: number): Promise<string[]> {
+  const { rows } = await stage.scene.sql.query<{ id: string }>(
+    `select s.message_id as id from submissions s
+      join receipts r on r.campaign_id = s.campaign_id and r.ordinal = s.ordinal and r.segment = s.segment
+      where s.campaign_id = any($1) and s.carrier = $2 and s.message_id <> '' limit $3`,
+    [stage.launched.map(({ id }) => id), carrier, count],
+  );
+  return rows.map(({ id }) => id);
+}
+
 export const receiptCases: readonly FaultCase[] = [
   {
     name: 'receipts-unruly',
@@ -35,7 +48,7 @@ export const receiptCases: readonly FaultCase[] = [
       const workers = stage.scene.names('worker');
       for (let sequence = 900_001; sequence <= 900_050; sequence++) {
         const { plan } = stage.oneOf(stage.scene.carriers);
-        stage.scene.line(stage.oneOf(workers), plan.name).inject(strayReceipt(sequence));
+        stage.scene.line(stage.oneOf(workers), plan.name).inject(receiptOf(`stray${sequence}`, 'DELIVRD', sequence));
       }
       stage.healed();
       await stage.settled();
@@ -62,6 +75,47 @@ export const receiptCases: readonly FaultCase[] = [
       await Promise.all([scene.redis.start(), scene.postgres.start()]);
       stage.healed();
       await Promise.all(names.map((name) => scene.start(name)));
+    },
+  },
+  {
+    name: 'receipts-out-of-order',
+    group: 7,
+    about: 'receipts that say enroute or accepted come after the one that says delivered, and some come again',
+    quick: false,
+    async run(stage) {
+      const { scene } = stage;
+      await stage.launchBoth();
+      await stage.somewhere(0.3, 0.6);
+      const worker = stage.oneOf(scene.names('worker'));
+      let sequence = 910_000;
+      for (const { plan } of scene.carriers) {
+        for (const messageId of await deliveredIds(stage, plan.name, 100)) {
+          for (const state of ['ENROUTE', 'ACCEPTD', 'DELIVRD', 'DELIVRD'] as const)
+            scene.line(worker, plan.name).inject(receiptOf(messageId, state, sequence++));
+        }
+      }
+      stage.healed();
+    },
+  },
+  {
+    name: 'receipts-after-the-end',
+    group: 7,
+    about: 'receipts that come when their campaign is over, closed in Redis, and forgotten by the recorder',
+    quick: false,
+    async run(stage) {
+      const { scene } = stage;
+      for (const carrier of scene.carriers) await carrier.behave({ receiptDelayMs: 9_000, receiptJitterMs: 500 });
+      const campaign = await stage.launch('information', 2_000);
+      await stage.settled();
+      const submitted = (await readBooks(scene.sql, campaign.id)).counters.awaiting_receipt;
+      if (submitted !== campaign.recipients) stage.problems.push(`${submitted} waited for receipts when it was over`);
+      await scene.kill('recorder');
+      await scene.start('recorder');
+      stage.healed();
+      await stage.until(
+        'every receipt is counted',
+        async () => (await readBooks(scene.sql, campaign.id)).counters.delivered === campaign.recipients,
+      );
     },
   },
   {

@@ -1,4 +1,6 @@
-/** Group 4: Redis restarted, lost, full, frozen, cut off. */
+/** Group 4: Redis restarted, lost, full, frozen, cut off, out of disk, replaced by its replica, robbed of entries. */
+import { addReplica, promote, promoteBySentinel, startSentinel } from '../failover.ts';
+import { canMount } from '../servers.ts';
 import type { Stage } from '../stage.ts';
 import type { FaultCase } from './case.ts';
 
@@ -7,25 +9,28 @@ function everyBindMayBreak(stage: Stage): void {
   for (const { plan } of stage.scene.carriers) stage.breaksCarrier(plan.name);
 }
 
+/** The scene's setting. */
+const batchRecipientsMax = 100;
+
 async function midway(stage: Stage): Promise<void> {
   await stage.launchBoth();
   await stage.somewhere();
 }
 
-/** Promotes a replica that is `behindMs` behind, as a sentinel does; its address is moved as a service's would be. */
+/** Promotes a replica that is `behindMs` behind. */
 async function failover(stage: Stage, behindMs: number): Promise<void> {
   const { scene } = stage;
-  const replica = await scene.addReplica();
+  const replica = await addReplica(scene, true);
   await midway(stage);
   everyBindMayBreak(stage);
   if (behindMs > 0) {
-    replica.line.blackhole();
+    replica.line?.blackhole();
     await stage.hold(behindMs);
     // Outcomes and receipts of that time are gone, though carriers saw them answered.
     stage.sent.add('submitted');
     for (const { plan } of scene.carriers) stage.leavesUnanswered(Math.ceil((plan.ratePerSecond * behindMs) / 1_000));
   } else await scene.redisClient.wait(1, 1_000);
-  await scene.promote(replica);
+  await promote(scene, replica);
   stage.healed();
 }
 
@@ -75,6 +80,63 @@ export const redisCases: readonly FaultCase[] = [
     quick: false,
     async run(stage) {
       await failover(stage, stage.between(20, 60));
+    },
+  },
+  {
+    name: 'redis-sentinel',
+    group: 4,
+    about: 'Redis dies, and a Sentinel that notices it promotes the replica',
+    quick: false,
+    async run(stage) {
+      const { scene } = stage;
+      const replica = await addReplica(scene, false);
+      const sentinel = await startSentinel(scene);
+      await midway(stage);
+      everyBindMayBreak(stage);
+      await stage.within('promoted by Sentinel', promoteBySentinel(scene, sentinel, replica));
+      stage.healed();
+    },
+  },
+  {
+    name: 'redis-disk-full',
+    group: 4,
+    about: 'the disk of Redis is full for longer than the leases: it takes no write, and goes on when there is room',
+    quick: false,
+    scene: 'small-redis-disk',
+    unable: () => (canMount() ? undefined : 'only root may mount a small file system'),
+    async run(stage) {
+      const { disk, redis } = stage.scene;
+      await midway(stage);
+      everyBindMayBreak(stage);
+      await disk?.fill();
+      await stage.hold(stage.between(3_000, 4_000));
+      disk?.free();
+      await redis.start();
+      stage.healed();
+    },
+  },
+  {
+    name: 'redis-entries-gone',
+    group: 4,
+    about: 'entries are deleted from the streams by hand, and consumers with what they hold: found out, and made good',
+    quick: false,
+    async run(stage) {
+      const { redisClient, carriers } = stage.scene;
+      await midway(stage);
+      everyBindMayBreak(stage);
+      for (const { plan } of carriers) {
+        for (const { id } of stage.launched) {
+          const key = `{${plan.name}}:campaign:${id}`;
+          const entries = (await redisClient.xrange(key, '-', '+')).map(([entry]) => entry);
+          const gone = entries.filter(() => stage.chance.next() < 0.05);
+          if (gone.length > 0) await redisClient.xdel(key, ...gone);
+          // What waited in them nobody has any more.
+          stage.mayBeUnknown(gone.length * batchRecipientsMax);
+          if (entries.length > 0)
+            await redisClient.xgroup('DELCONSUMER', key, 'workers', stage.scene.names('worker')[0] ?? '');
+        }
+      }
+      stage.healed();
     },
   },
   {
@@ -132,6 +194,26 @@ export const redisCases: readonly FaultCase[] = [
       line.blackhole();
       await stage.hold(stage.between(3_000, 3_500));
       line.heal();
+      stage.healed();
+    },
+  },
+  {
+    name: 'worker-cut-off',
+    group: 4,
+    about: 'one worker is cut off from Redis and from every carrier for longer than its leases, and comes back',
+    quick: false,
+    async run(stage) {
+      // Nobody is told that its connections are gone; only the carrier can keep its successors out meanwhile.
+      for (const carrier of stage.scene.carriers) await carrier.behave({ bindsMax: carrier.plan.binds });
+      await midway(stage);
+      const worker = stage.oneOf(stage.scene.names('worker'));
+      await stage.crash(worker);
+      const lines = ['redis', ...stage.scene.carriers.map(({ plan }) => plan.name)].map((to) =>
+        stage.scene.line(worker, to),
+      );
+      for (const line of lines) line.blackhole();
+      await stage.hold(stage.between(3_000, 3_500));
+      for (const line of lines) line.heal();
       stage.healed();
     },
   },

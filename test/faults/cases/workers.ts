@@ -1,6 +1,7 @@
 /** Groups 1 and 3: workers that are killed, and workers that are stopped for longer than their leases and go on. */
 import { createHash } from 'node:crypto';
 import { reserveScript, settleScript, takeScript } from '../../../src/stream/scripts.ts';
+import { preloaded } from '../child.ts';
 import type { Stage } from '../stage.ts';
 import type { FaultCase } from './case.ts';
 
@@ -147,6 +148,29 @@ export const workerCases: readonly FaultCase[] = [
     run: (stage) => pauseFor(stage, 0.25),
   },
   {
+    name: 'worker-blocked',
+    group: 3,
+    about: 'the event loop of a worker stands still for longer than its leases: fenced, it sends nothing',
+    quick: false,
+    async run(stage) {
+      const { scene } = stage;
+      for (const carrier of scene.carriers) await carrier.behave({ bindsMax: carrier.plan.binds });
+      const worker = stage.oneOf(scene.names('worker'));
+      await scene.child(worker).terminate();
+      const blockMs = Math.ceil(1.4 * leaseMs);
+      await scene.start(worker, { ...preloaded('block'), FAULTS_BLOCK_MS: String(blockMs) });
+      await stage.launchBoth();
+      await stage.somewhere(0.05, 0.4);
+      await stage.crash(worker);
+      scene.child(worker).signal('SIGUSR2');
+      await stage.hold(blockMs);
+      stage.healed();
+      await stage.settled();
+      await scene.child(worker).terminate();
+      await scene.start(worker);
+    },
+  },
+  {
     name: 'scale',
     group: 3,
     about: 'three workers become five and then one during a campaign: never a bind too many',
@@ -154,7 +178,7 @@ export const workerCases: readonly FaultCase[] = [
     async run(stage) {
       await stage.launchBoth();
       await stage.somewhere(0.05, 0.2);
-      const more = [await stage.scene.addWorker(), await stage.scene.addWorker()];
+      const more = [await stage.scene.add('worker'), await stage.scene.add('worker')];
       await stage.somewhere(0.3, 0.5);
       const [, ...leaving] = stage.scene.names('worker');
       await Promise.all(leaving.map((worker) => stage.scene.child(worker).terminate()));
