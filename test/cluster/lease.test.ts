@@ -134,7 +134,7 @@ test.each(['unanswered', 'failing'])(
   },
 );
 
-test('holder - binds that were closed for want of a lease come back no sooner than a successor would open them', async () => {
+test('holder - binds that were closed for want of a lease come back no sooner than those of a successor', async () => {
   await started(slotOf(0));
   await clock.advance(750);
   const [question] = answers.asked.splice(0);
