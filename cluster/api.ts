@@ -12,12 +12,13 @@ import type { Service } from '../src/service.ts';
 import { publishCommand } from '../src/stream/commands.ts';
 import { ProgressFeed } from '../src/stream/progress-feed.ts';
 import { connectRedis } from '../src/stream/redis.ts';
+import { countRequests } from './api-metrics.ts';
 import { required, requiredCarriers } from './required.ts';
 import { type Context, type Parts, runProcess } from './run.ts';
 
 await runProcess('api', build);
 
-async function build({ settings, log }: Context): Promise<Parts> {
+async function build({ settings, log, metrics }: Context): Promise<Parts> {
   const carriers = requiredCarriers(settings);
   const platformKey = required(settings, 'platformKey');
   const redisUrl = required(settings, 'redisUrl');
@@ -50,6 +51,7 @@ async function build({ settings, log }: Context): Promise<Parts> {
     },
     clock: systemClock,
     log,
+    answered: countRequests(metrics),
     stopping: stopping.signal,
   });
   let server: Awaited<ReturnType<typeof serveApi>> | undefined;

@@ -3,15 +3,17 @@
  * port and no connection; `cluster/` hands it its database, streams and clock.
  */
 import { OpenAPIHono } from '@hono/zod-openapi';
-import type { Context, Env } from 'hono';
+import type { Context, Env, MiddlewareHandler } from 'hono';
 import { HTTPException } from 'hono/http-exception';
+import { routePath } from 'hono/route';
+import type { Clock } from '../clock.ts';
 import { Authentication } from './authentication.ts';
 import { boundedJson, jsonFault } from './body.ts';
 import { campaignRoutes } from './campaigns.ts';
 import { documentRoutes } from './document.ts';
 import { listRoutes } from './lists.ts';
 import { organisationRoutes } from './organisations.ts';
-import type { ApiDependencies, Parts } from './parts.ts';
+import type { AnsweredRequest, ApiDependencies, Parts } from './parts.ts';
 import { type FieldError, invalid, notFound, problemOf, problemResponse } from './problems.ts';
 import { progressRoutes } from './progress.ts';
 import { residentImportRoutes } from './resident-import.ts';
@@ -33,6 +35,7 @@ export function createApi(dependencies: ApiDependencies): OpenAPIHono {
     if (problem.status >= 500) log.error('api.failed', { method: c.req.method, status: problem.status }, error);
     return problemResponse(problem);
   });
+  if (dependencies.answered !== undefined) app.use(observing(dependencies.clock, dependencies.answered));
   app.notFound(() => problemResponse(problemOf(notFound('route'))));
   app.route('/', organisationRoutes(parts));
   app.route('/', residentImportRoutes(parts));
@@ -43,6 +46,17 @@ export function createApi(dependencies: ApiDependencies): OpenAPIHono {
   app.route('/', resultRoutes(parts));
   app.route('/', documentRoutes(app));
   return app;
+}
+
+/** Tells of each request once its answer begins; files and events go on after that. */
+function observing(clock: Clock, answered: (request: AnsweredRequest) => void): MiddlewareHandler {
+  return async (c, next) => {
+    const beganMs = clock.monotonicMs();
+    await next();
+    const path = routePath(c);
+    const route = path.startsWith('/') && !path.includes('*') ? `${c.req.method} ${path}` : 'none';
+    answered({ route, status: c.res.status, seconds: (clock.monotonicMs() - beganMs) / 1000 });
+  };
 }
 
 function isUnreadableJson(error: Error): boolean {

@@ -24,6 +24,20 @@ export function boundedJson(bytesMax: number): MiddlewareHandler {
   };
 }
 
+/** Middleware of routes that need no body: one that is there goes through `json`, none is as good as `{}`. */
+export function optionalBody(json: MiddlewareHandler): MiddlewareHandler {
+  return async (c, next) => {
+    if (hasBody(c)) return await json(c, next);
+    c.req.bodyCache.text = Promise.resolve('{}') as never;
+    return await next();
+  };
+}
+
+/** A request has a body exactly where one of these headers says so (RFC 9112 §6.3). */
+function hasBody(c: Context): boolean {
+  return Number(c.req.header('content-length') ?? 0) > 0 || c.req.header('transfer-encoding') !== undefined;
+}
+
 /** Refuses a body that says of itself that it is longer than `bytesMax`. */
 export function refuseLonger(c: Context, bytesMax: number): void {
   if (Number(c.req.header('content-length') ?? 0) > bytesMax) throw tooLarge(bytesMax);

@@ -22,6 +22,9 @@ export type ProgressFeed = {
   watch(campaign: Id, watcher: (event: ProgressEvent) => void): () => void;
 };
 
+/** A request that was answered: its route, such as `GET /campaigns/:id`, or `none`, and what it came to. */
+export type AnsweredRequest = { readonly route: string; readonly status: number; readonly seconds: number };
+
 /** What the API is made of. */
 export type ApiDependencies = {
   /** Connects as `tocsin_api`. */
@@ -36,6 +39,8 @@ export type ApiDependencies = {
   readonly limits: ApiLimits;
   readonly clock: Clock;
   readonly log: Log;
+  /** Is told of each request, for metrics; routes are few, so they may be labels. */
+  readonly answered?: (request: AnsweredRequest) => void;
   /** Ends open event streams when it is aborted, so that the process can stop. */
   readonly stopping: AbortSignal;
 };

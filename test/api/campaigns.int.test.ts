@@ -75,6 +75,23 @@ test('campaigns - a launch without Redis is a fact all the same, and waits in th
   expect(await outbox(id)).toEqual(['launch']);
 });
 
+test('campaigns - a command with a field is refused and does nothing, one with an empty object is done', async () => {
+  const id = await draft();
+  const sized = (body: string, more = {}) => ({ 'content-length': String(body.length), ...more });
+  const later = `{"at":"2030-01-01T00:00:00Z"}`;
+  const refused = await town.request('POST', `/campaigns/${id}/launch`, later, sized(later));
+  expect(refused).toMatchObject({ status: 422, body: { errors: [{ field: 'at', reason: 'unknown-field' }] } });
+  const text = await town.request(
+    'POST',
+    `/campaigns/${id}/launch`,
+    'now',
+    sized('now', { 'content-type': 'text/plain' }),
+  );
+  expect(text.status).toBe(415);
+  expect((await town.request('GET', `/campaigns/${id}`)).body.status).toBe('draft');
+  expect((await town.request('POST', `/campaigns/${id}/launch`, '{}', sized('{}'))).status).toBe(202);
+});
+
 test('campaigns - two launches at once: one is accepted', async () => {
   const id = await draft();
   const answers = await Promise.all([1, 2, 3].map(() => town.request('POST', `/campaigns/${id}/launch`)));

@@ -1,11 +1,12 @@
 /** The API in process over a fresh database, as the role that row-level security holds. */
 import type { OpenAPIHono } from '@hono/zod-openapi';
+import { countRequests } from '../../cluster/api-metrics.ts';
 import { createApi } from '../../src/api/app.ts';
 import { type ApiLimits, defaultLimits } from '../../src/api/limits.ts';
 import { type Clock, systemClock } from '../../src/clock.ts';
 import { connect } from '../../src/db/client.ts';
 import type { Id, ProgressEvent } from '../../src/handoff.ts';
-import { createLog, silentLog } from '../../src/telemetry.ts';
+import { createLog, createMetrics, silentLog } from '../../src/telemetry.ts';
 import { testDatabase } from '../support/postgres.ts';
 
 /** Key of the platform's owner in tests. */
@@ -85,6 +86,7 @@ export async function startApi(limits: Partial<ApiLimits> = {}, clock: Clock = s
   const feed = new TestFeed();
   const stopping = new AbortController();
   const redis = { down: false };
+  const metrics = createMetrics('test');
   const app = createApi({
     database,
     commands: {
@@ -107,11 +109,13 @@ export async function startApi(limits: Partial<ApiLimits> = {}, clock: Clock = s
     limits: { ...defaultLimits, ...limits },
     clock,
     log: process.env['TEST_LOG'] === undefined ? silentLog : createLog('test', 'info'),
+    answered: countRequests(metrics),
     stopping: stopping.signal,
   });
   const platform = caller(app, '', platformKey);
   return {
     app,
+    metrics,
     database,
     stored,
     published,
