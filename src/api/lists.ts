@@ -33,11 +33,14 @@ import {
   tenantSecurity,
 } from './schemas.ts';
 
-const listInput = z.strictObject({ name: nameSchema(200) }).openapi('ListInput');
-const listSchema = z
+/** What a list is made from. */
+export const listInput = z.strictObject({ name: nameSchema(200) }).openapi('ListInput');
+/** A list as callers see it. */
+export const listSchema = z
   .object({ id: idSchema, name: z.string(), residents: z.int(), createdAt: momentSchema })
   .openapi('List');
-const listView = (row: ListRow) => ({ ...row, createdAt: moment(row.createdAt) });
+/** A row as `listSchema`. */
+export const listView = (row: ListRow) => ({ ...row, createdAt: moment(row.createdAt) });
 const memberParams = idParams.extend({ resident: idSchema });
 
 const common = { tags: ['lists'], security: tenantSecurity };
@@ -111,7 +114,7 @@ const removeOne = createRoute({
 });
 
 /** The same work, with a taken name told as a problem. */
-async function named<Result>(work: Promise<Result>): Promise<Result> {
+export async function named<Result>(work: Promise<Result>): Promise<Result> {
   try {
     return await work;
   } catch (cause) {

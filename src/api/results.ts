@@ -19,7 +19,8 @@ import {
 } from './schemas.ts';
 
 const states = Object.keys(messageStateCodes) as [MessageState, ...MessageState[]];
-const stateSchema = z.enum(states).openapi({
+/** State of a message. */
+export const stateSchema = z.enum(states).openapi({
   description:
     '`pending`: no outcome yet. `unknown`: written to a carrier that never answered. `submitted`: accepted by a ' +
     'carrier, final receipt not here yet. `failed`: rejected, or not delivered.',
@@ -113,7 +114,8 @@ export function resultRoutes({ authentication }: Parts) {
   return app;
 }
 
-async function existing(run: Run, id: Id): Promise<Id> {
+/** The id of a campaign that the caller has; throws the problem of any other. */
+export async function existing(run: Run, id: Id): Promise<Id> {
   const campaign = await readCampaign(run, id);
   if (campaign === undefined) throw notFound('campaign');
   return campaign.id;

@@ -3,15 +3,15 @@
  * segments, and the counts that follow. Used by the recorder, which writes them, and by results, which read
  * them. Pure.
  *
- * A segment only moves to a higher state, so late, doubled and reordered events change nothing. A message
+ * A segment only moves to a state of higher rank, so late, doubled and reordered events change nothing. A message
  * stands where its lowest segment stands; the lowest of rising values never falls, so neither does a message.
  */
 import { type MessageState, messageStateCodes, outcomeCodes, receiptStateCodes } from '../handoff.ts';
 
 /**
- * States of a segment, in order. What a carrier was seen to accept is above everything that says it was not
+ * States of a segment. What a carrier was seen to accept is above everything that says it was not
  * sent, because an acceptance proves itself; `delivered` is above `undelivered` for the same reason.
- * `rerouted`: another carrier has the message, so it does not count here. Never renumber.
+ * `rerouted`: another carrier has the message, so it does not count here. Never renumber: bytes are kept.
  */
 export const segmentStates = {
   none: 0,
@@ -24,6 +24,16 @@ export const segmentStates = {
   undelivered: 7,
   delivered: 8,
 } as const;
+
+/**
+ * Rank by segment state: that of the numbers, but `rerouted` is below all that can happen at a carrier which gave a
+ * message up and was given it again.
+ */
+export const rankOfState: Readonly<Uint8Array> = (() => {
+  const ranks = Uint8Array.from({ length: 16 }, (_, state) => 2 * state);
+  ranks[segmentStates.rerouted] = 2 * segmentStates.none + 1;
+  return ranks;
+})();
 
 /** How many states a segment has. */
 export const segmentStatesCount = 9;
@@ -65,7 +75,7 @@ function table<Name extends string>(
   return byCode;
 }
 
-/** State of a message by its lowest segment's state; undefined: another carrier has it. */
+/** State of a message by the state of its lowest segment; undefined: another carrier has it. */
 export const messageStates: readonly (MessageState | undefined)[] = [
   'pending',
   'unknown',
@@ -88,7 +98,7 @@ export function lowestState(rows: StateRows, index: number): number {
   let lowest = head & 15;
   for (let segment = 1; segment < segments; segment += 1) {
     const state = (rows[segment]?.[index] ?? 0) & 15;
-    if (state < lowest) lowest = state;
+    if ((rankOfState[state] as number) < (rankOfState[lowest] as number)) lowest = state;
   }
   return lowest;
 }

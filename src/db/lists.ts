@@ -76,6 +76,17 @@ export async function addMember(run: Run, list: Id, resident: Id): Promise<boole
   return rows.length > 0;
 }
 
+const insertMembers: Statement = {
+  name: 'list_members_insert',
+  text: `insert into list_members (organisation_id, list_id, resident_id)
+    select ${me}, $1, r.id from residents r where r.id = any ($2::bigint[]) on conflict do nothing`,
+};
+
+/** Puts residents on a list that exists; those that do not exist are left out. */
+export async function addMembers(run: Run, list: Id, residents: readonly Id[]): Promise<void> {
+  await run(insertMembers, [list, residents]);
+}
+
 const deleteMember: Statement = {
   name: 'list_member_delete',
   text: `with gone as (delete from list_members where list_id = $1 and resident_id = $2)

@@ -3,7 +3,7 @@
  * applies events and says what changed. Runs on the recorder's main thread. Pure. Never holds more than it
  * may: clean batches are dropped, the longest unused first, and loaded again when needed.
  */
-import { lowestState, segmentStates, segmentStatesCount, segmentsMax } from '../db/fold.ts';
+import { lowestState, rankOfState, segmentStates, segmentStatesCount, segmentsMax } from '../db/fold.ts';
 import type { NewStateRow } from '../db/record.ts';
 import type { Id } from '../handoff.ts';
 
@@ -73,7 +73,7 @@ export class BatchState {
   #applySingle(index: number, state: number, counts: Int32Array): void {
     const row = this.#row(0, index);
     const before = (row[index] ?? 0) & 15;
-    if (state <= before) return;
+    if ((rankOfState[state] as number) <= (rankOfState[before] as number)) return;
     row[index] = 0x10 | state;
     this.dirty |= 1;
     count(counts, before, state);
@@ -102,7 +102,7 @@ export class BatchState {
   #raise(segment: number, index: number, state: number): void {
     const row = this.#row(segment, index);
     const byte = row[index] ?? 0;
-    if (state <= (byte & 15)) return;
+    if ((rankOfState[state] as number) <= (rankOfState[byte & 15] as number)) return;
     row[index] = (byte & 0xf0) | state;
     this.dirty |= 1 << segment;
   }

@@ -128,6 +128,22 @@ test('results - are found by state, page by page', async () => {
   expect((await of('cursor=x')).status).toBe(422);
 });
 
+test('results - an operator makes a list of those in certain states, to decide what becomes of them', async () => {
+  const path = `/campaigns/${campaign}/list`;
+  const made = await town.request('POST', path, { name: 'Undelivered', states: ['failed', 'submitted', 'failed'] });
+  expect(made).toMatchObject({ status: 201, body: { name: 'Undelivered', residents: 11 } });
+  const { body } = await town.request('GET', `/lists/${made.body.id}/residents?limit=100`);
+  const references = body.items.map((item) => (item as unknown as { externalReference: string }).externalReference);
+  expect(new Set(references)).toEqual(new Set([7, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19].map((n) => `R${n}`)));
+  const none = await town.request('POST', path, { name: 'Unknown', states: ['unknown'] });
+  expect(none).toMatchObject({ status: 201, body: { residents: 0 } });
+  const taken = await town.request('POST', path, { name: 'Unknown', states: ['unknown'] });
+  expect(taken).toMatchObject({ status: 409, body: { field: 'name' } });
+  expect(await town.request('POST', path, { name: 'X', states: [] })).toMatchObject({ status: 422 });
+  expect(await town.request('POST', path, { name: 'X', states: ['lost'] })).toMatchObject({ status: 422 });
+  expect(await town.request('POST', path, { name: 'X', states: ['failed'], more: 1 })).toMatchObject({ status: 422 });
+});
+
 test('results - the CSV file has a line for each recipient, and no cell that a spreadsheet would compute', async () => {
   const answer = await town.request('GET', `/campaigns/${campaign}/results.csv`);
   expect(answer.headers.get('content-type')).toBe('text/csv; charset=utf-8');

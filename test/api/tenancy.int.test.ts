@@ -32,6 +32,7 @@ const bodies: Record<string, unknown> = {
   'PATCH /lists/{id}': { name: 'Mine' },
   'PATCH /residents/{id}': { firstName: 'Mine' },
   'POST /organisations/{id}/keys': { name: 'mine' },
+  'POST /campaigns/{id}/list': { name: 'Mine', states: ['unknown'] },
 };
 
 async function operations(): Promise<[method: string, path: string][]> {

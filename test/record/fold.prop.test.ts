@@ -1,7 +1,14 @@
 /** The fold of segments into messages and counts: order does not matter, and nothing goes back. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { foldBatch, lowestState, messageStates, segmentStates, segmentStatesCount } from '../../src/db/fold.ts';
+import {
+  foldBatch,
+  lowestState,
+  messageStates,
+  rankOfState,
+  segmentStates,
+  segmentStatesCount,
+} from '../../src/db/fold.ts';
 import { messageStateCodes } from '../../src/handoff.ts';
 import { BatchState } from '../../src/record/states.ts';
 
@@ -78,7 +85,9 @@ test('fold - a message never goes back, and accepted messages stay accepted', ()
       let before = lowestOf(play([], segments).state);
       play(events, segments, (state) => {
         const now = lowestOf(state);
-        now.forEach((lowest, index) => expect(lowest).toBeGreaterThanOrEqual(before[index] ?? 0));
+        now.forEach((lowest, index) => {
+          expect(rankOfState[lowest]).toBeGreaterThanOrEqual(rankOfState[before[index] ?? 0]!);
+        });
         before = now;
       });
     }),
@@ -144,4 +153,20 @@ test('fold - a message that another carrier took over stands where that one put 
   expect(foldBatch([here], 1)[0]).toBe(messageStateCodes.pending);
   expect(foldBatch([here, there], 1)[0]).toBe(messageStateCodes.delivered);
   expect(foldBatch([there, here], 1)[0]).toBe(messageStateCodes.delivered);
+});
+
+test('fold - whatever happens at a carrier that gave a message up and was given it again counts', () => {
+  const states = Object.entries(segmentStates).filter(([name]) => name !== 'none' && name !== 'rerouted');
+  for (const [, state] of states) {
+    for (const order of [
+      [segmentStates.rerouted, state],
+      [state, segmentStates.rerouted],
+    ]) {
+      const { state: batch } = play(
+        order.map((to) => ({ index: 0, segment: 0, state: to })),
+        [1, 1, 1, 1, 1, 1],
+      );
+      expect(lowestState(batch.rows, 0)).toBe(state);
+    }
+  }
 });

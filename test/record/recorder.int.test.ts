@@ -140,7 +140,7 @@ test('recorder - a receipt that is held does not become an orphan while its subm
       return read;
     },
   };
-  await s.record({ receiptHoldMs: 50 }, source);
+  await s.record({ receiptHoldMs: 2_000 }, source);
   await s.reaches(campaign, { planned: 1, submitted: 1, delivered: 1 });
   expect(wasOrphaned).toBe(false);
 });
