@@ -18,6 +18,7 @@ import { type FieldError, invalid, notFound, problemOf, problemResponse } from '
 import { progressRoutes } from './progress.ts';
 import { residentImportRoutes } from './resident-import.ts';
 import { residentRoutes } from './residents.ts';
+import { resultListRoutes } from './result-list.ts';
 import { resultRoutes } from './results.ts';
 
 /** The API as an application for any server of `fetch` requests. Tests call its `request`. */
@@ -44,6 +45,7 @@ export function createApi(dependencies: ApiDependencies): OpenAPIHono {
   app.route('/', campaignRoutes(parts));
   app.route('/', progressRoutes(parts));
   app.route('/', resultRoutes(parts));
+  app.route('/', resultListRoutes(parts));
   app.route('/', documentRoutes(app));
   return app;
 }
