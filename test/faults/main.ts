@@ -84,6 +84,7 @@ function lineOf({
   doubled,
   unknown,
   recoverySeconds,
+  givenUp,
   ...rest
 }: Result): string {
   const columns = [
@@ -96,6 +97,7 @@ function lineOf({
     String(unknown).padStart(7),
     `${recoverySeconds.toFixed(1)} s`.padStart(8),
   ];
+  if (givenUp > 0) columns.push(` ${givenUp} binds given up`);
   const problems = rest.problems.map((problem) => `\n    ${problem}`).join('');
   return `${columns.join(' ')}${problems}${rest.folder === undefined ? '' : `\n    logs: ${rest.folder}`}`;
 }

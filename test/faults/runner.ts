@@ -3,9 +3,8 @@
  * made anew after a case that failed. Runs in the test's process.
  */
 import type { FaultCase, SceneKind } from './cases/case.ts';
-import { doubledOf } from './judge.ts';
 import { Scene, type SceneOptions } from './scene.ts';
-import { readSightings } from './sightings.ts';
+import { sentAfter } from './sightings.ts';
 import type { CarrierPlan } from './simulator.ts';
 import { type Outcome, type Size, Stage } from './stage.ts';
 
@@ -27,6 +26,8 @@ export type Result = {
   readonly doubled: number;
   readonly unknown: number;
   readonly recoverySeconds: number;
+  /** Binds that workers gave up because they, or the machine, stood still. */
+  readonly givenUp: number;
   readonly problems: readonly string[];
   /** Where the logs of a case that failed are, when they were kept. */
   readonly folder?: string;
@@ -58,7 +59,7 @@ export class Runner {
   readonly #scale: Scale;
   readonly #keepsFolders: boolean;
   readonly #scenes = new Map<SceneKind, Scene>();
-  /** Doubled segments of each source address when its case was judged: a late sender would raise it. */
+  /** When the campaign of each source address was over: nothing may be sent for it from then on. */
   readonly #judged = new Map<Scene, Map<string, number>>();
 
   /** `keepsFolders`: what failed is left for whoever looks for the cause. */
@@ -77,11 +78,10 @@ export class Runner {
       const stage = await Stage.open(scene, seed, this.#scale.size);
       await fault.run(stage);
       outcome = await stage.verdict();
-      for (const [i, { source }] of stage.launched.entries())
-        this.#judged.get(scene)?.set(source, outcome.verdicts[i]?.doubled ?? 0);
+      for (const { source } of stage.launched) this.#judged.get(scene)?.set(source, outcome.overMicros);
     } catch (error) {
       const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      outcome = { verdicts: [], problems: [text], recoverySeconds: 0 };
+      outcome = { verdicts: [], problems: [text], recoverySeconds: 0, givenUp: 0, overMicros: 0 };
     }
     const { problems } = outcome;
     const folder = problems.length > 0 ? await this.#drop(kind) : '';
@@ -105,12 +105,9 @@ export class Runner {
   }
 
   async #late(scene: Scene): Promise<string[]> {
-    const parts = scene.carriers.map(({ plan, log }) => ({ carrier: plan.name, path: log, from: 0 }));
-    const { bySource } = await readSightings(parts);
-    return [...(this.#judged.get(scene) ?? [])].flatMap(([source, doubled]) => {
-      const now = doubledOf(bySource.get(source) ?? new Map<string, never>());
-      return now === doubled ? [] : [`${now - doubled} segments of ${source} were doubled after it was over`];
-    });
+    const logs = scene.carriers.map(({ log }) => log);
+    const late = await sentAfter(logs, this.#judged.get(scene) ?? new Map<string, never>());
+    return [...late].map(([source, count]) => `${count} segments of ${source} were received after it was over`);
   }
 
   async #open(kind: SceneKind): Promise<Scene> {
@@ -127,7 +124,8 @@ export class Runner {
   }
 }
 
-function summed({ name }: FaultCase, seed: number, { verdicts, problems, recoverySeconds }: Outcome): Result {
+function summed({ name }: FaultCase, seed: number, outcome: Outcome): Result {
+  const { verdicts, problems, recoverySeconds, givenUp } = outcome;
   const sum = (pick: (verdict: Outcome['verdicts'][number]) => number) =>
     verdicts.reduce((total, verdict) => total + pick(verdict), 0);
   return {
@@ -139,6 +137,7 @@ function summed({ name }: FaultCase, seed: number, { verdicts, problems, recover
     doubled: sum(({ doubled }) => doubled),
     unknown: sum(({ unknown }) => unknown),
     recoverySeconds: Math.round(recoverySeconds * 10) / 10,
+    givenUp,
     problems,
   };
 }

@@ -45,6 +45,21 @@ export async function readSightings(parts: readonly LogPart[]): Promise<Sighting
   return { bySource, arrivals };
 }
 
+/** Segments taken of each source address after its moment in epoch microseconds; sources without any are left out. */
+export async function sentAfter(
+  logs: readonly string[],
+  moments: ReadonlyMap<string, number>,
+): Promise<ReadonlyMap<string, number>> {
+  const late = new Map<string, number>();
+  for (const log of logs) {
+    for await (const { source, status, atMicros } of readLog(log)) {
+      if (status !== 0 || atMicros < (moments.get(source) ?? Number.POSITIVE_INFINITY)) continue;
+      late.set(source, (late.get(source) ?? 0) + 1);
+    }
+  }
+  return late;
+}
+
 /** Entries end where a simulator's write ended, so the rest of a log is a log. */
 async function* behind(path: string, from: number): AsyncGenerator<LoggedSegment> {
   const rest = `${path}.rest`;

@@ -27,7 +27,8 @@ export async function soak({ seed, forMs, say }: SoakOptions): Promise<number> {
     const resources = runner.resources();
     const problems = [...result.problems, ...grown(resources)];
     failed += problems.length > 0 ? 1 : 0;
-    say(`${turn} ${fault.name} seed ${seed + turn}: ${problems.join('; ') || 'kept'} · ${lineOf(resources)}`);
+    const stood = result.givenUp > 0 ? ` (${result.givenUp} binds given up)` : '';
+    say(`${turn} ${fault.name} seed ${seed + turn}: ${problems.join('; ') || 'kept'}${stood} · ${lineOf(resources)}`);
   }
   const late = await runner.close();
   for (const problem of late) say(`afterwards: ${problem}`);

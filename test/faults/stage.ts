@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { MessageState, Nature } from '../../src/handoff.ts';
 import { Chance } from '../../src/smsc/behaviour.ts';
 import { readBooks } from './books.ts';
+import { WorkerLogs } from './given-up.ts';
 import { judge, type Verdict } from './judge.ts';
 import { addList, contents, segmentsOf } from './population.ts';
 import type { Tripped } from './proxy.ts';
@@ -30,6 +31,10 @@ export type Outcome = {
   readonly problems: readonly string[];
   /** Seconds from the end of the fault until every campaign was over. */
   readonly recoverySeconds: number;
+  /** Binds that workers gave up because they had not run for as long as their leases are trusted. */
+  readonly givenUp: number;
+  /** Epoch microseconds from which on nothing of these campaigns may be sent. */
+  readonly overMicros: number;
 };
 
 const lookMs = 10;
@@ -58,8 +63,10 @@ export class Stage {
   #healedMs = performance.now();
   #from: readonly LogPart[] = [];
   #receivedBefore = 0;
+  readonly #workerLogs: WorkerLogs;
 
   private constructor(scene: Scene, chance: Chance, size: Size) {
+    this.#workerLogs = new WorkerLogs(scene.folder);
     this.scene = scene;
     this.chance = chance;
     this.size = size;
@@ -266,6 +273,8 @@ export class Stage {
   async verdict(): Promise<Outcome> {
     await this.settled();
     const recoverySeconds = (performance.now() - this.#healedMs) / 1000;
+    const overMicros = Date.now() * 1000;
+    const givenUp = this.#givenUp();
     const sightings = await readSightings(this.#from);
     const allowance = {
       openSegments: this.#openSegments,
@@ -281,7 +290,17 @@ export class Stage {
     }
     const problems = verdicts.flatMap((verdict) => verdict.problems.map((problem) => `${verdict.nature}: ${problem}`));
     problems.push(...this.problems, ...(await this.#contracts(sightings.arrivals)));
-    return { verdicts, problems, recoverySeconds };
+    return { verdicts, problems, recoverySeconds, givenUp, overMicros };
+  }
+
+  /** Binds that were given up are broken, whoever kept their worker from running. */
+  #givenUp(): number {
+    const all = this.#workerLogs.givenUp();
+    for (const { carrier, binds } of all) {
+      const plan = this.scene.carriers.find((one) => one.plan.name === carrier)?.plan;
+      if (plan !== undefined) this.breaks(plan, binds);
+    }
+    return all.reduce((sum, { binds }) => sum + binds, 0);
   }
 
   async #contracts(arrivals: ReadonlyMap<string, Float64Array>): Promise<string[]> {
