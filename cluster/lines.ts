@@ -32,6 +32,8 @@ export type WorkerParts = {
   /** Role `subscribing`. */
   readonly subscribing: RedisConnection;
   readonly encode: Encode;
+  /** Hears of samples of carriers' response times. */
+  readonly responded?: (carrier: string, ms: number) => void;
   readonly clock: Clock;
   readonly log: Log;
 };
@@ -63,6 +65,7 @@ export function createLines(carrier: Carrier, parts: WorkerParts): Lines {
       answered: (bind, ticket, status, messageId) => sender.answered(bind, ticket, status, messageId),
       lost: (ticket) => sender.lost(ticket),
       overdue: (ticket) => sender.overdue(ticket),
+      responded: (ms) => parts.responded?.(carrier.name, ms),
       delivered: (answer, sequence, buffer, start, end) => intake.delivered(answer, sequence, buffer, start, end),
       bound: () => sender.bound(),
     },

@@ -1,6 +1,42 @@
 /** Metrics of a worker: labels are carriers and outcomes, never campaigns or numbers. */
+import { type Lane, lanes } from '../src/handoff.ts';
+import type { Backlog } from '../src/stream/backlog.ts';
 import type { Metrics } from '../src/telemetry.ts';
 import type { Lines } from './lines.ts';
+
+/** Registers the histogram of carriers' response times; returns who notes a sample. */
+export function countResponses(metrics: Metrics): (carrier: string, ms: number) => void {
+  const seconds = metrics.histogram(
+    'tocsin_response_seconds',
+    'Time from submit_sm to submit_sm_resp, of the first answer of each chunk',
+    [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    ['carrier'],
+  );
+  return (carrier, ms) => seconds.observe({ carrier }, ms / 1000);
+}
+
+/** Registers what waits for each carrier; every worker says the same of it. */
+export function countBacklog(metrics: Metrics, carriers: readonly string[], of: (carrier: string) => Backlog): void {
+  const oldest = metrics.gauge('tocsin_oldest_batch_seconds', 'Age of the oldest batch that is not done', [
+    'carrier',
+    'lane',
+  ]);
+  const eachLane = (set: (carrier: string, lane: Lane) => void) =>
+    carriers.forEach((carrier) => lanes.forEach((lane) => set(carrier, lane)));
+  Object.assign(oldest, {
+    collect: () => eachLane((carrier, lane) => oldest.set({ carrier, lane }, of(carrier).oldestMs[lane] / 1000)),
+  });
+  const gauges: readonly [name: string, help: string, value: (backlog: Backlog) => number][] = [
+    ['tocsin_waiting_bytes', 'Packed recipients that wait in Redis or are in hand', ({ bytes }) => bytes],
+    ['tocsin_unrecorded_entries', 'Entries of outcomes and receipts that wait for a recorder', (b) => b.unrecorded],
+  ];
+  for (const [name, help, value] of gauges) {
+    const gauge = metrics.gauge(name, help, ['carrier']);
+    Object.assign(gauge, {
+      collect: () => carriers.forEach((carrier) => gauge.set({ carrier }, value(of(carrier)))),
+    });
+  }
+}
 
 /** Registers a worker's metrics; values are read when they are scraped. */
 export function countWorker(metrics: Metrics, lines: readonly Lines[]): void {

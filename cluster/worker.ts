@@ -6,15 +6,17 @@ import { hostname } from 'node:os';
 import { systemClock } from '../src/clock.ts';
 import { isReplaced } from '../src/plan/route.ts';
 import { Standings } from '../src/plan/standing.ts';
+import { BacklogReader } from '../src/stream/backlog.ts';
 import { connectRedis } from '../src/stream/redis.ts';
 import { startRedisClock } from '../src/stream/redis-clock.ts';
 import { Replicas } from '../src/stream/replica.ts';
 import { askUp } from '../src/stream/standing.ts';
+import { BacklogWatch } from './backlog.ts';
 import { createLines } from './lines.ts';
 import { required, requiredCarriers } from './required.ts';
 import { type Context, type Parts, runProcess } from './run.ts';
 import { startThreads } from './threads.ts';
-import { countWorker } from './worker-metrics.ts';
+import { countBacklog, countResponses, countWorker } from './worker-metrics.ts';
 
 await runProcess('worker', build);
 
@@ -38,12 +40,15 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
     reserving: { redis: reserving, reached: () => replicas.reached() },
     subscribing,
     encode: threads.encode,
+    responded: countResponses(metrics),
     clock,
     log,
   };
   const lines = carriers.map((carrier) => createLines(carrier, parts));
   countWorker(metrics, lines);
   const names = carriers.map((carrier) => carrier.name);
+  const backlog = new BacklogWatch(new BacklogReader(redis), names, systemClock, log);
+  countBacklog(metrics, names, (carrier) => backlog.of(carrier));
   const standings: Standings = new Standings({
     carriers: names,
     askUp: () => askUp(redis, names),
@@ -72,6 +77,7 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
         },
       },
       standings,
+      backlog,
     ],
     unready: () =>
       Object.fromEntries(

@@ -25,6 +25,8 @@ export type BindHandlers = {
   answered(bind: Bind, ticket: number, commandStatus: number, messageId: string): void;
   lost(ticket: number): void;
   overdue(ticket: number): LateAnswer;
+  /** See `LinkHandlers`. */
+  responded?(ms: number): void;
   /** `answer` sends deliver_sm_resp on the link that the PDU came from. */
   delivered(answer: AnswerDeliveries, sequence: number, buffer: Buffer, start: number, end: number): void;
   ready(): void;
@@ -72,6 +74,7 @@ class Line {
         lost: (ticket) => handlers.lost(ticket),
         overdue: (ticket) => handlers.overdue(ticket),
         delivered: (sequence, buffer, start, end) => handlers.delivered(answer, sequence, buffer, start, end),
+        responded: (ms) => handlers.responded?.(ms),
         ready: () => handlers.ready(),
         closed: (reason, refusedStatus, cause) => this.#onClosed(reason, refusedStatus, cause),
       },

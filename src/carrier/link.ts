@@ -64,6 +64,8 @@ export type LinkHandlers = {
   overdue(ticket: number): LateAnswer;
   /** A deliver_sm in `buffer[start, end)`, valid during the call; to be answered by `answerDeliveries`. */
   delivered(sequence: number, buffer: Buffer, start: number, end: number): void;
+  /** The first answer of a chunk came so long after its request was written: enough of a sample for a metric. */
+  responded?(ms: number): void;
   /** A chunk was handled, or the socket takes bytes again: there may be room. */
   ready(): void;
   /** The end. `refusedStatus`: the command_status that refused the bind; `cause`: what the socket failed with. */
@@ -216,6 +218,11 @@ export class Link {
     if (!this.#isClosed) this.#handlers.ready();
   }
 
+  #sample(sequence: number): void {
+    const openedMs = this.#window.openedMs(sequence);
+    if (openedMs !== undefined) this.#handlers.responded?.(this.#clock.monotonicMs() - openedMs);
+  }
+
   /** One PDU, from the framer. */
   frame(buffer: Buffer, start: number, end: number): void {
     if (this.#isClosed) return;
@@ -233,6 +240,7 @@ export class Link {
   }
 
   #settle(sequence: number, status: number, messageId: string): void {
+    if (this.#answeredInChunk === 0) this.#sample(sequence);
     const ticket = this.#window.settle(sequence);
     if (ticket < 0) {
       const late = this.#givenUp.get(sequence);

@@ -31,6 +31,8 @@ export type PoolHandlers = {
   answered(bind: Bind, ticket: number, commandStatus: number, messageId: string): void;
   lost(ticket: number): void;
   overdue(ticket: number): LateAnswer;
+  /** See `LinkHandlers`. */
+  responded?(ms: number): void;
   delivered(answer: AnswerDeliveries, sequence: number, buffer: Buffer, start: number, end: number): void;
   /** A bind can submit, or can again. */
   bound(): void;

@@ -95,6 +95,12 @@ export class Window {
     return this.#close(place);
   }
 
+  /** When the request that `sequence` answers was opened; undefined when it is not open. */
+  openedMs(sequence: number): number | undefined {
+    const place = sequence & this.#mask;
+    return this.#sequences[place] === sequence ? this.#openedMs[place] : undefined;
+  }
+
   /** When the oldest open request was opened; undefined when none is. */
   oldestMs(): number | undefined {
     return this.#used === 0 ? undefined : this.#openedMs[this.#newer[this.#head] as number];

@@ -22,6 +22,9 @@ function checkCounts(model: Model, window: Window): void {
   expect(window.used).toBe(model.open.size);
   expect(window.free).toBe(capacity - model.open.size);
   expect(window.oldestMs()).toBe([...model.open.values()][0]?.openedMs);
+  for (const [sequence, { openedMs }] of model.open) expect(window.openedMs(sequence)).toBe(openedMs);
+  const closed = model.closed.at(-1);
+  if (closed !== undefined) expect(window.openedMs(closed)).toBeUndefined();
 }
 
 function checkFresh(model: Model, sequence: number): void {

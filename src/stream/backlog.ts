@@ -1,0 +1,63 @@
+/** What waits for a carrier, for health and metrics: how long its oldest batch has, and how much there is. */
+import type { Redis } from 'ioredis';
+import { type Lane, lanes } from '../handoff.ts';
+import { carrierKeys } from './keys.ts';
+import { type Script, script } from './script.ts';
+
+/** Campaigns of a lane that are looked at; those behind them were served later. */
+const campaignsMax = 100;
+
+/**
+ * KEYS prefix. ARGV lane, campaigns. Milliseconds since the oldest batch of the lane was put in, be it waiting or in a
+ * worker's hands, and -1 when there is none; paused campaigns do not count.
+ */
+const oldestScript = `
+local prefix, oldest = KEYS[1], nil
+for _, campaign in ipairs(redis.call('ZRANGE', prefix .. ':schedule:' .. ARGV[1], 0, tonumber(ARGV[2]) - 1)) do
+  local first = redis.call('XRANGE', prefix .. ':campaign:' .. campaign, '-', '+', 'COUNT', 1)
+  if first[1] then
+    local ms = tonumber(string.match(first[1][1], '^%d+'))
+    if not oldest or ms < oldest then oldest = ms end
+  end
+end
+if not oldest then return -1 end
+local t = redis.call('TIME')
+return t[1] * 1000 + math.floor(t[2] / 1000) - oldest
+`;
+
+/** See the head of this file. */
+export type Backlog = {
+  /** Age of the oldest batch by lane, milliseconds; 0 when there is none. */
+  readonly oldestMs: Readonly<Record<Lane, number>>;
+  /** Packed bytes of batches that wait or are in hand. */
+  readonly bytes: number;
+  /** Entries of outcomes and receipts that no recorder has taken. */
+  readonly unrecorded: number;
+};
+
+/** Nothing waits. */
+export const noBacklog: Backlog = { oldestMs: { alert: 0, information: 0 }, bytes: 0, unrecorded: 0 };
+
+/** Asks for one carrier's backlog. */
+export class BacklogReader {
+  readonly #redis: Redis;
+  readonly #oldest: Script;
+
+  constructor(redis: Redis) {
+    this.#redis = redis;
+    this.#oldest = script(redis, oldestScript);
+  }
+
+  /** What waits for `carrier` now. */
+  async read(carrier: string): Promise<Backlog> {
+    const keys = carrierKeys(carrier);
+    const ages = lanes.map(async (lane) => Math.max(0, Number(await this.#oldest(keys.prefix, lane, campaignsMax))));
+    const [alert = 0, information = 0] = await Promise.all(ages);
+    const [bytes, outcomes, receipts] = await Promise.all([
+      this.#redis.get(keys.waiting),
+      this.#redis.xlen(keys.outcomes),
+      this.#redis.xlen(keys.receipts),
+    ]);
+    return { oldestMs: { alert, information }, bytes: Math.max(0, Number(bytes)), unrecorded: outcomes + receipts };
+  }
+}
