@@ -88,7 +88,7 @@ export const workerCases: readonly FaultCase[] = [
     name: 'kill-all-workers',
     group: 1,
     about: 'kill -9 of every worker, then start',
-    quick: true,
+    quick: false,
     async run(stage) {
       await stage.launchBoth();
       await stage.somewhere();
@@ -101,7 +101,7 @@ export const workerCases: readonly FaultCase[] = [
     name: 'kill-same-worker',
     group: 1,
     about: 'kill -9 of the same worker again and again, which comes back under its own name',
-    quick: true,
+    quick: false,
     async run(stage) {
       await stage.launchBoth();
       const worker = stage.oneOf(stage.scene.names('worker'));
@@ -130,7 +130,7 @@ export const workerCases: readonly FaultCase[] = [
     name: 'kill-at-settle',
     group: 1,
     about: 'kill -9 of a worker as it records outcomes',
-    quick: true,
+    quick: false,
     run: (stage) => killAtScript(stage, settleScript),
   },
   {
