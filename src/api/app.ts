@@ -14,7 +14,7 @@ import { documentRoutes } from './document.ts';
 import { listRoutes } from './lists.ts';
 import { organisationRoutes } from './organisations.ts';
 import type { AnsweredRequest, ApiDependencies, Parts } from './parts.ts';
-import { type FieldError, invalid, notFound, problemOf, problemResponse } from './problems.ts';
+import { type FieldError, invalid, notFound, problemOf, problemResponse, unknownField } from './problems.ts';
 import { progressRoutes } from './progress.ts';
 import { residentImportRoutes } from './resident-import.ts';
 import { residentRoutes } from './residents.ts';
@@ -85,9 +85,5 @@ function refuseInvalid(result: Validation, _c: Context): undefined {
 function fieldErrors({ code, path, message, keys }: Issue): FieldError[] {
   const field = path.map(String).join('.');
   if (code !== 'unrecognized_keys' || keys === undefined) return [{ field, message }];
-  return keys.map((key) => ({
-    field: field === '' ? key : `${field}.${key}`,
-    message: 'there is no such field',
-    reason: 'unknown-field',
-  }));
+  return keys.map((key) => unknownField(field === '' ? key : `${field}.${key}`));
 }

@@ -4,7 +4,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import type { Context, MiddlewareHandler } from 'hono';
-import { ProblemFault } from './problems.ts';
+import { invalid, ProblemFault, unknownField } from './problems.ts';
 
 const json = /^application\/json\s*(?:;|$)/iu;
 
@@ -24,12 +24,23 @@ export function boundedJson(bytesMax: number): MiddlewareHandler {
   };
 }
 
-/** Middleware of routes that need no body: one that is there goes through `json`, none is as good as `{}`. */
-export function optionalBody(json: MiddlewareHandler): MiddlewareHandler {
+/**
+ * Middleware of routes that take no fields: they need no body, and refuse one with anything in it, because what a
+ * caller hopes for must not be passed over in silence. `json` reads the body.
+ */
+export function withoutFields(json: MiddlewareHandler): MiddlewareHandler {
   return async (c, next) => {
-    if (hasBody(c)) return await json(c, next);
-    c.req.bodyCache.text = Promise.resolve('{}') as never;
-    return await next();
+    if (!hasBody(c)) return await next();
+    return await json(c, async () => {
+      const body: unknown = await c.req.json().catch(async () => {
+        throw await jsonFault(c);
+      });
+      const isObject = typeof body === 'object' && body !== null && !Array.isArray(body);
+      if (!isObject) throw invalid([{ field: '', message: 'the body must be an object' }]);
+      const fields = Object.keys(body);
+      if (fields.length > 0) throw invalid(fields.map(unknownField));
+      await next();
+    });
   };
 }
 

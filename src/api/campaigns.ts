@@ -7,7 +7,7 @@ import { type CampaignCommand, campaignStatuses } from '../campaign/state.ts';
 import { type CampaignDraft, type CampaignRow, createCampaign, pageCampaigns, readCampaign } from '../db/campaigns.ts';
 import type { Run } from '../db/scope.ts';
 import type { TenantEnv } from './authentication.ts';
-import { optionalBody } from './body.ts';
+import { withoutFields } from './body.ts';
 import { campaignInput, campaignSchema, type CampaignView, campaignView } from './campaign-schemas.ts';
 import { idempotencyHeaders, idempotentRequest, once } from './idempotency.ts';
 import type { Parts } from './parts.ts';
@@ -53,8 +53,6 @@ const readOne = createRoute({
   responses: { 200: jsonResponse(campaignSchema, 'The campaign'), ...problemResponses },
 });
 
-/** A command takes no fields. One that a caller hopes for, such as a time, must not be passed over in silence. */
-const nothing = { required: false, content: { 'application/json': { schema: z.strictObject({}) } } };
 const commandRoute = <Command extends CampaignCommand>(command: Command, summary: string, description: string) =>
   createRoute({
     ...common,
@@ -62,7 +60,7 @@ const commandRoute = <Command extends CampaignCommand>(command: Command, summary
     path: `/campaigns/{id}/${command}`,
     summary,
     description,
-    request: { params: idParams, headers: idempotencyHeaders, body: nothing },
+    request: { params: idParams, headers: idempotencyHeaders },
     responses: { 202: jsonResponse(campaignSchema, 'The campaign, as it is from now on'), ...problemResponses },
   });
 const commandRoutes = {
@@ -105,7 +103,7 @@ function accepted(outcome: Accepted): Extract<Accepted, { kind: 'accepted' }> {
 export function campaignRoutes(parts: Parts) {
   const { authentication, json, limits } = parts;
   const middleware = [authentication.tenant];
-  const fieldless = optionalBody(json);
+  const fieldless = withoutFields(json);
   const app = new OpenAPIHono<TenantEnv>();
   app.openapi({ ...createOne, middleware: [authentication.tenant, json] }, async (c) => {
     const draft = c.req.valid('json');

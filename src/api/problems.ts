@@ -82,6 +82,11 @@ export function notFound(what = 'thing'): ProblemFault {
   return new ProblemFault('not-found', `There is no such ${what}.`);
 }
 
+/** A field that the request has and the route does not. */
+export function unknownField(field: string): FieldError {
+  return { field, message: 'there is no such field', reason: 'unknown-field' };
+}
+
 /** The problem of a request with these errors. There is one at least. */
 export function invalid(errors: readonly FieldError[]): ProblemFault {
   const first = errors[0];
