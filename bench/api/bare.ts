@@ -24,10 +24,13 @@ const insertCommand = {
   name: 'bare_launch',
   text: 'insert into bare_commands (campaign_id, command) values ($1, $2) returning *',
 };
-/** How many of a list can be reached, by language: the one question that a preview cannot do without. */
+/**
+ * How many of a list can be reached, by language, and their first names, which decide how long the draft's texts get:
+ * what a preview cannot do without.
+ */
 const selectAudience = {
   name: 'bare_preview',
-  text: `select r.language, count(*)::int as recipients
+  text: `select r.language, count(*)::int as recipients, array_agg(r.first_name) as readers
     from list_members m join residents r on r.id = m.resident_id
       join contact_points p on p.resident_id = r.id and p.channel = 'sms' and p.opted_out_at is null
     where m.list_id = $1 group by r.language`,

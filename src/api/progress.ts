@@ -5,7 +5,7 @@ import { streamSSE } from 'hono/streaming';
 import { previewCampaign } from '../campaign/preview.ts';
 import { type AudienceReader, sampleAudience } from '../db/audience.ts';
 import { readCampaignProgress, readCarrierProgress, readRefusals } from '../db/campaign-progress.ts';
-import { readCampaign } from '../db/campaigns.ts';
+import { readCampaign, readCampaignTexts } from '../db/campaigns.ts';
 import { fieldsOf } from '../db/plan.ts';
 import type { Run } from '../db/scope.ts';
 import type { TenantEnv } from './authentication.ts';
@@ -79,9 +79,9 @@ export function progressRoutes(parts: Parts) {
   const app = new OpenAPIHono<TenantEnv>();
   app.openapi({ ...previewOne, middleware }, async (c) => {
     const { organisation, scoped } = c.var.tenant;
-    const campaign = await readCampaign(scoped.run, c.req.valid('param').id);
-    if (campaign === undefined) throw notFound('campaign');
-    const { audience, contents, defaultLanguage } = campaign;
+    const texts = await readCampaignTexts(scoped.run, c.req.valid('param').id);
+    if (texts === undefined) throw notFound('campaign');
+    const { audience, contents, defaultLanguage } = texts;
     const others = Object.keys(contents).filter((language) => language !== defaultLanguage);
     const languages = [defaultLanguage, ...others];
     const reach = { organisation, audience, languages, fields: fieldsOf(contents), routes: parts.routes };

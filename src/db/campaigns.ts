@@ -73,6 +73,21 @@ export async function readCampaign(run: Run, id: Id): Promise<CampaignRow | unde
   return row;
 }
 
+/** The part of a campaign that says what goes to whom. */
+export type CampaignTexts = Pick<CampaignDraft, 'audience' | 'contents' | 'defaultLanguage'>;
+
+const selectTexts: Statement = {
+  name: 'campaign_texts',
+  plannedOnce: true,
+  text: `select audience, contents, default_language as "defaultLanguage" from campaigns where id = $1`,
+};
+
+/** What a campaign says to whom, or undefined. */
+export async function readCampaignTexts(run: Run, id: Id): Promise<CampaignTexts | undefined> {
+  const [row] = await run<CampaignTexts>(selectTexts, [id]);
+  return row;
+}
+
 const lockStatement: Statement = {
   name: 'campaign_lock',
   text: `${selectCampaign.text} for no key update`,
