@@ -2,8 +2,11 @@
  * The chart of bench/README.md: one bar per figure, as long as the figure is good. Its scale is logarithmic in
  * "times better than at least", so that seconds, ratios and bytes stand in one picture. Pure.
  */
-import type { Judged } from './report.ts';
+import type { Goal } from './harness.ts';
 import { cellText } from './table.ts';
+
+/** A goal with what was measured. */
+export type Judged = Goal & { readonly measured: number };
 
 const width = 860;
 const labelWidth = 300;

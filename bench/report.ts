@@ -7,12 +7,9 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { benches } from './benches.ts';
-import { drawChart } from './chart.ts';
-import type { Figure, Figures, Goal, OptionValue } from './harness.ts';
+import { drawChart, type Judged } from './chart.ts';
+import type { Figure, Figures, OptionValue } from './harness.ts';
 import { type Cell, renderTable } from './table.ts';
-
-/** A goal with what was measured. */
-export type Judged = Goal & { readonly measured: number };
 
 /** The figures of the file stand between these two lines. */
 const markers = { begin: '<!-- figures -->', end: '<!-- end of figures -->' };

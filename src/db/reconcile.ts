@@ -63,6 +63,9 @@ export async function openCampaigns(pool: Pool): Promise<OpenCampaign[]> {
 /** A carrier's share of a campaign that has been in Redis: batches `from` to `through`. */
 export type EnqueuedShare = { readonly carrier: string; readonly from: number; readonly through: number };
 
+/** A carrier's share of a campaign of which Redis lost something. */
+export type LostShare = EnqueuedShare & { readonly campaign: OpenCampaign };
+
 /** What of a campaign has been in Redis. */
 export async function enqueuedShares(pool: Pool, campaign: Id): Promise<EnqueuedShare[]> {
   const { rows } = await pool.query<EnqueuedShare>(

@@ -21,6 +21,7 @@ import {
   type EnqueuedShare,
   enqueuedShares,
   lastRecordedMs,
+  type LostShare,
   type OpenCampaign,
   openCampaigns,
   readEpochs,
@@ -118,9 +119,6 @@ async function restoreAll(
   await endRestore(database, lease, epoch);
   return done;
 }
-
-/** A carrier's share of a campaign of which Redis lost something. */
-export type LostShare = EnqueuedShare & { readonly campaign: OpenCampaign };
 
 /** Batches that PostgreSQL remembers as enqueued and Redis does not know. */
 async function lostShares({ database, conveyor }: ReconcilerOptions): Promise<LostShare[]> {

@@ -6,13 +6,13 @@
 import type { Database } from '../db/client.ts';
 import {
   enqueuedShares,
+  type LostShare,
   type OpenCampaign,
   openCampaigns,
   recordedThrough,
   unfinishedCampaigns,
 } from '../db/reconcile.ts';
 import type { Conveyor, Id } from '../handoff.ts';
-import type { LostShare } from './reconcile.ts';
 
 /** What the search asks. */
 export type StrandedParts = { readonly database: Database; readonly conveyor: Conveyor };
