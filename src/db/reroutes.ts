@@ -9,8 +9,14 @@ import { campaignColumns, type PlannedCampaign } from './plan.ts';
 /** Messages of one batch that wait for another carrier; `indexes` are their places in the batch. */
 export type GivenUp = { readonly campaign: Id; readonly batch: number; readonly indexes: readonly number[] };
 
-/** The same with the attempt with which it goes into the next carrier's stream. */
-export type Reroute = GivenUp & { readonly id: Id; readonly carrier: string; readonly attempt: number };
+/** What waits and is not decided about: `carrier` gave it up. */
+export type Waiting = GivenUp & { readonly id: Id; readonly carrier: string };
+
+/** What is decided: it goes into the stream of `carrier` with this attempt. */
+export type Reroute = Waiting & { readonly attempt: number };
+
+/** Which places of something that waits go to which carrier. */
+export type Decision = { readonly id: Id; readonly carrier: string; readonly indexes: readonly number[] };
 
 /** Keeps what `carrier` gave up. */
 export async function addReroutes(client: ClientBase, carrier: string, givenUp: readonly GivenUp[]): Promise<void> {
@@ -33,31 +39,47 @@ export async function campaignToReroute(pool: Pool, nature: Nature): Promise<Pla
   return rows[0];
 }
 
-/**
- * What waits of a campaign, oldest first. Each gets the next attempt of its batch, once: whoever asks again, after a
- * crash or at the same time, is given the same.
- */
-export async function beginReroutes(pool: Pool, campaign: Id, limit: number): Promise<Reroute[]> {
-  const { rows: oldest } = await pool.query<{ id: Id }>(
-    'select id from reroutes where campaign_id = $1 order by id limit $2',
+/** What waits of a campaign and is not decided about, oldest first. */
+export async function waitingReroutes(pool: Pool, campaign: Id, limit: number): Promise<Waiting[]> {
+  const { rows } = await pool.query<Waiting>(
+    `select id, campaign_id as campaign, carrier, batch, indexes from reroutes
+      where campaign_id = $1 and attempt is null order by id limit $2`,
     [campaign, limit],
   );
-  const ids = oldest.map((row) => row.id);
+  return rows;
+}
+
+/**
+ * Keeps what was decided, before anything is put into a stream: another planner, or the same after a crash, may judge
+ * carriers otherwise, and what is in one stream must not go into a second one. Each share gets the next attempt of its
+ * batch, once; what somebody else decided meanwhile stays as it is.
+ */
+export async function decideReroutes(pool: Pool, campaign: Id, decisions: readonly Decision[]): Promise<void> {
   await pool.query(
-    `with waiting as (select id, batch from reroutes where id = any($2::bigint[]) and attempt is null
+    `with told as (select d.*, row_number() over (partition by d.id) as nth
+        from jsonb_to_recordset($2) d(id bigint, carrier text, indexes int[])),
+      waiting as (select id, batch from reroutes where id in (select id from told) and attempt is null
         order by id for update),
-      numbered as (select id, batch, row_number() over (partition by batch order by id) as nth from waiting),
+      shares as (select t.*, w.batch, row_number() over (partition by w.batch order by t.id, t.nth) as place
+        from told t join waiting w on w.id = t.id),
       raised as (update batches b set attempt = b.attempt + n.times
-        from (select batch, count(*)::int as times from numbered group by batch) n
-        where b.campaign_id = $1 and b.number = n.batch returning b.number, b.attempt - n.times as before)
-      update reroutes r set attempt = raised.before + n.nth
-        from numbered n join raised on raised.number = n.batch where r.id = n.id`,
-    [campaign, ids],
+        from (select batch, count(*)::int as times from shares group by batch) n
+        where b.campaign_id = $1 and b.number = n.batch returning b.number, b.attempt - n.times as before),
+      decided as (select s.*, r.before + s.place as attempt from shares s join raised r on r.number = s.batch),
+      first as (update reroutes r set carrier = d.carrier, indexes = d.indexes, attempt = d.attempt
+        from decided d where d.nth = 1 and r.id = d.id)
+      insert into reroutes (campaign_id, carrier, batch, indexes, attempt)
+        select $1, carrier, batch, indexes, attempt from decided where nth > 1`,
+    [campaign, JSON.stringify(decisions)],
   );
+}
+
+/** What is decided of a campaign and perhaps not in its carriers' streams yet, in order of batches and attempts. */
+export async function decidedReroutes(pool: Pool, campaign: Id): Promise<Reroute[]> {
   const { rows } = await pool.query<Reroute>(
     `select id, campaign_id as campaign, carrier, batch, indexes, attempt from reroutes
-      where id = any($1::bigint[]) order by batch, attempt`,
-    [ids],
+      where campaign_id = $1 and attempt is not null order by batch, attempt`,
+    [campaign],
   );
   return rows;
 }
@@ -77,7 +99,7 @@ export async function joinCarrier(
   );
 }
 
-/** They are in another carrier's stream. */
+/** They are in their carriers' streams. */
 export async function endReroutes(pool: Pool, ids: readonly Id[]): Promise<void> {
   await pool.query('delete from reroutes where id = any($1::bigint[])', [ids]);
 }

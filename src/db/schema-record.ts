@@ -154,12 +154,12 @@ export const orphanReceipts = pgTable(
 export const reroutes = pgTable('reroutes', {
   id: id(),
   campaignId: int8('campaign_id').notNull(),
-  /** The carrier that gave them up. */
+  /** The carrier that gave them up; once there is an attempt, the one whose stream they go into. */
   carrier: text('carrier').notNull(),
   batch: integer('batch').notNull(),
   /** Places in the batch, from 0. */
   indexes: integer('indexes').array().notNull(),
-  /** With which attempt they are put in; none until a planner begins. Doing it again then changes nothing. */
+  /** With which attempt they are put in; none until a planner has decided. Doing it again then changes nothing. */
   attempt: smallint('attempt'),
 });
 

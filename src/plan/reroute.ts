@@ -2,10 +2,22 @@
  * Gives messages to the next carrier of their route that theirs gave up because it is away. Runs in the planner
  * process; several may work side by side, and each may be killed at any moment: what goes in twice changes nothing.
  */
+import assert from 'node:assert';
 import type { Clock } from '../clock.ts';
 import type { Database } from '../db/client.ts';
 import { contentOf, fieldsOf, packedBatches, type PlannedCampaign } from '../db/plan.ts';
-import { beginReroutes, campaignToReroute, endReroutes, joinCarrier, type Reroute } from '../db/reroutes.ts';
+import {
+  campaignToReroute,
+  decidedReroutes,
+  type Decision,
+  decideReroutes,
+  endReroutes,
+  type GivenUp,
+  joinCarrier,
+  type Reroute,
+  waitingReroutes,
+  type Waiting,
+} from '../db/reroutes.ts';
 import { type Batch, type Enqueue, lanes, type Nature, recordSeparator, unitSeparator } from '../handoff.ts';
 import type { Service } from '../service.ts';
 import type { Log } from '../telemetry.ts';
@@ -64,44 +76,72 @@ export class Rerouter implements Service {
   }
 }
 
-/** Gives away a page of what waits of a campaign. */
+/** Decides about a page of what waits of a campaign, and gives away all that is decided. */
 async function reroutePage(parts: RerouteParts, campaign: PlannedCampaign, signal: AbortSignal): Promise<void> {
   const { database, enqueue, log } = parts;
   const { pool } = database;
-  const waiting = await beginReroutes(pool, campaign.id, pageBatches);
-  const numbers = waiting.map((reroute) => reroute.batch);
-  const range = { from: Math.min(...numbers), through: Math.max(...numbers), settleOnly: false };
-  const batches = new Map((await packedBatches(pool, campaign, range)).map((batch) => [batch.number, batch]));
+  await decidePage(parts, campaign);
+  const decided = await decidedReroutes(pool, campaign.id);
+  const batches = await batchesOf(pool, campaign, decided);
   const content = contentOf(campaign, fieldsOf(campaign.contents));
-  const targets = divide(waiting, batches, parts.routes());
-  for (const carrier of targets.keys()) await joinCarrier(pool, campaign, carrier);
+  const targets = new Set(decided.map(({ carrier }) => carrier));
+  for (const carrier of targets) await joinCarrier(pool, campaign, carrier);
   // A carrier that joins hears first of a pause or a cancellation.
   await tellStanding(parts, campaign.id, ['paused', 'cancelling']);
-  for (const [carrier, given] of targets) {
+  for (const carrier of targets) {
+    const given = decided.filter((reroute) => reroute.carrier === carrier).map((reroute) => batchOf(reroute, batches));
     const added = await enqueue.enqueue(carrier, content, given, { last: false, signal });
     if (added < given.length) return;
   }
   await endReroutes(
     pool,
-    waiting.map((reroute) => reroute.id),
+    decided.map((reroute) => reroute.id),
   );
-  log.warn('campaign.rerouted', { campaign: campaign.id, batches: waiting.length, to: [...targets.keys()].join(' ') });
+  log.warn('campaign.rerouted', { campaign: campaign.id, batches: decided.length, to: [...targets].join(' ') });
+}
+
+async function decidePage({ database: { pool }, routes }: RerouteParts, campaign: PlannedCampaign): Promise<void> {
+  const waiting = await waitingReroutes(pool, campaign.id, pageBatches);
+  const decisions = divide(waiting, await batchesOf(pool, campaign, waiting), routes());
+  await decideReroutes(pool, campaign.id, decisions);
+  // Of a batch that is not there any more nothing can be given to anybody.
+  const decided = new Set(decisions.map(({ id }) => id));
+  await endReroutes(
+    pool,
+    waiting.map(({ id }) => id).filter((id) => !decided.has(id)),
+  );
+}
+
+/** The batches of what was given up, as they were planned. */
+async function batchesOf(
+  pool: Database['pool'],
+  campaign: PlannedCampaign,
+  givenUp: readonly GivenUp[],
+): Promise<ReadonlyMap<number, Batch>> {
+  if (givenUp.length === 0) return new Map();
+  const numbers = givenUp.map(({ batch }) => batch);
+  const range = { from: Math.min(...numbers), through: Math.max(...numbers), settleOnly: false };
+  return new Map((await packedBatches(pool, campaign, range)).map((batch) => [batch.number, batch]));
+}
+
+function batchOf({ batch: number, indexes, attempt }: Reroute, batches: ReadonlyMap<number, Batch>): Batch {
+  const batch = batches.get(number);
+  assert(batch !== undefined, 'what was given up belongs to a batch');
+  return { ...batch, attempt, ...(indexes.length === batch.recipients ? {} : { only: indexes }) };
 }
 
 /**
- * What each carrier is given: of each batch the places whose address it serves now, in order of numbers and attempts.
- * An address that nobody serves any more stays with its carrier. Pure.
+ * Which places go to which carrier: to that which serves their address now. An address that nobody serves any more
+ * stays with its carrier. Pure.
  */
 export function divide(
-  waiting: readonly Reroute[],
+  waiting: readonly Waiting[],
   batches: ReadonlyMap<number, Batch>,
   routes: readonly RouteEntry[],
-): Map<string, Batch[]> {
-  const targets = new Map<string, Batch[]>();
-  for (const { batch: number, carrier, indexes, attempt } of waiting) {
-    const batch = batches.get(number);
-    if (batch === undefined) continue;
-    const addresses = batch.packed.toString().split(recordSeparator);
+): Decision[] {
+  return waiting.flatMap(({ id, batch, carrier, indexes }) => {
+    const addresses = batches.get(batch)?.packed.toString().split(recordSeparator);
+    if (addresses === undefined) return [];
     const shares = new Map<string, number[]>();
     for (const index of indexes.toSorted((a, b) => a - b)) {
       const [address = ''] = addresses[index]?.split(unitSeparator) ?? [];
@@ -110,11 +150,6 @@ export function divide(
       if (share === undefined) shares.set(target, [index]);
       else share.push(index);
     }
-    for (const [target, only] of shares) {
-      const given = targets.get(target) ?? [];
-      targets.set(target, given);
-      given.push({ ...batch, attempt, ...(only.length === batch.recipients ? {} : { only }) });
-    }
-  }
-  return targets;
+    return [...shares].map(([target, share]) => ({ id, carrier: target, indexes: share }));
+  });
 }

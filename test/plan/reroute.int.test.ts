@@ -139,6 +139,45 @@ test('reroute - killed after it enqueued, and two at once: everything is in once
   ]);
 });
 
+test('reroute - what is decided stays so, though carriers came and went meanwhile: nothing is in two streams', async () => {
+  await giveUp('north', 1, [1, 2]);
+  await giveUp('north', 2, [3]);
+  const real = producer();
+  let enqueued: () => void = () => undefined;
+  const isIn = new Promise<void>((resolve) => (enqueued = resolve));
+  const dying: Enqueue = {
+    control: (...args) => real.control(...args),
+    close: (...args) => real.close(...args),
+    async enqueue(...args) {
+      await real.enqueue(...args);
+      enqueued();
+      throw new Error('killed');
+    },
+  };
+  const killed = begin(isUp, dying);
+  await isIn;
+  await killed.stop();
+  await giveUp('north', 2, [4]);
+  // Its successor has not found out yet that the carrier is away.
+  begin(() => true);
+  await nothingWaits();
+  const placesOf = async (carrier: string) =>
+    (await streamOf(carrier)).map(({ number, attempt, only }) => [number, attempt, only]);
+  expect(await placesOf('south')).toEqual([
+    [1, 2, [1, 2]],
+    [2, 2, [3]],
+  ]);
+  expect(await placesOf('north')).toEqual([[2, 3, [4]]]);
+});
+
+test('reroute - of a batch that is gone nothing is left waiting', async () => {
+  await giveUp('north', 9, [0]);
+  await giveUp('north', 1, [0]);
+  begin(isUp);
+  await nothingWaits();
+  expect(await streamOf('south')).toMatchObject([{ number: 1, only: [0] }]);
+});
+
 test('reroute - of a cancelled campaign the next carrier hears first that it is cancelled', async () => {
   await owner.query("update campaigns set status = 'cancelling' where id = $1", [campaign]);
   await giveUp('north', 1, [0]);
