@@ -2,6 +2,7 @@
 import type { FaultCase } from './cases/case.ts';
 import { carrierCases } from './cases/carrier.ts';
 import { clockCases } from './cases/clock.ts';
+import { commandCases } from './cases/commands.ts';
 import { controlCases } from './cases/control.ts';
 import { drainCases } from './cases/drain.ts';
 import { poisonCases } from './cases/poison.ts';
@@ -13,6 +14,7 @@ import { workerCases } from './cases/workers.ts';
 export const cases: readonly FaultCase[] = [
   ...workerCases,
   ...controlCases,
+  ...commandCases,
   ...redisCases,
   ...postgresCases,
   ...carrierCases,

@@ -105,7 +105,7 @@ export class Runner {
   }
 
   async #late(scene: Scene): Promise<string[]> {
-    const logs = scene.carriers.map(({ log }) => log);
+    const logs = scene.carriers.map(({ plan, log }) => ({ carrier: plan.name, path: log, from: 0 }));
     const late = await sentAfter(logs, this.#judged.get(scene) ?? new Map<string, never>());
     return [...late].map(([source, count]) => `${count} segments of ${source} were received after it was over`);
   }

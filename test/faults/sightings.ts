@@ -47,12 +47,12 @@ export async function readSightings(parts: readonly LogPart[]): Promise<Sighting
 
 /** Segments taken of each source address after its moment in epoch microseconds; sources without any are left out. */
 export async function sentAfter(
-  logs: readonly string[],
+  parts: readonly LogPart[],
   moments: ReadonlyMap<string, number>,
 ): Promise<ReadonlyMap<string, number>> {
   const late = new Map<string, number>();
-  for (const log of logs) {
-    for await (const { source, status, atMicros } of readLog(log)) {
+  for (const { path, from } of parts) {
+    for await (const { source, status, atMicros } of behind(path, from)) {
       if (status !== 0 || atMicros < (moments.get(source) ?? Number.POSITIVE_INFINITY)) continue;
       late.set(source, (late.get(source) ?? 0) + 1);
     }

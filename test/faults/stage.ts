@@ -12,7 +12,7 @@ import { addList, contents, segmentsOf } from './population.ts';
 import type { Tripped } from './proxy.ts';
 import type { Scene } from './scene.ts';
 import type { CarrierPlan } from './simulator.ts';
-import { busiestSecond, type LogPart, readSightings } from './sightings.ts';
+import { busiestSecond, type LogPart, readSightings, sentAfter } from './sightings.ts';
 
 /** How many recipients the campaigns of a case have. */
 export type Size = { readonly information: number; readonly alert: number };
@@ -180,6 +180,22 @@ export class Stage {
   /** Holds a fault for so long: the one kind of wait that is about time, since the fault is. */
   async hold(ms: number): Promise<void> {
     await delay(ms);
+  }
+
+  /** Segments of a campaign that carriers took after a moment in epoch microseconds. */
+  async sentAfter({ source }: Launched, micros: number): Promise<number> {
+    return (await sentAfter(this.#from, new Map([[source, micros]]))).get(source) ?? 0;
+  }
+
+  /** Resolves when nothing of a campaign has come for a second; since when, in epoch microseconds. */
+  async quiet(campaign: Launched): Promise<number> {
+    let sinceMicros = 0;
+    await this.until(`nothing more of ${campaign.source}`, async () => {
+      sinceMicros = Date.now() * 1000;
+      await delay(1_000);
+      return (await this.sentAfter(campaign, sinceMicros)) === 0;
+    });
+    return sinceMicros;
   }
 
   async #received(): Promise<number> {
