@@ -110,10 +110,25 @@ test('pace - however often it is throttled, something goes', () => {
 });
 
 test('pace - a message longer than what is allowed is paid for before the next one', () => {
-  const pace = new Pace(10, 0);
+  const pace = new Pace(5, 0, 100);
   expect(pace.allowed(1_000)).toBe(1);
-  pace.spend(8);
+  pace.spend(4);
+  expect(pace.allowed(1_500)).toBe(0);
   expect(pace.allowed(1_600)).toBe(0);
-  expect(pace.allowed(1_700)).toBe(0);
-  expect(pace.allowed(2_001)).toBe(1);
+  expect(pace.allowed(1_701)).toBe(1);
+});
+
+test('pace - what a process missed while it was kept from running is caught up, and no second is above the rate', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 100, max: 3_000 }), fc.nat(), (ratePerSecond, seed) => {
+      const chance = new Chance(seed);
+      const pace = new Pace(ratePerSecond, 0);
+      const times: number[] = [];
+      for (let nowMs = 0; nowMs < 20_000; nowMs += chance.next() < 0.03 ? 45 * chance.next() : 5)
+        sendAll(pace, nowMs, times);
+      expect(peakOf(times)).toBeLessThanOrEqual(secondMost(ratePerSecond));
+      expect(times.length).toBeGreaterThanOrEqual(0.97 * ratePerSecond * 20);
+    }),
+    { numRuns: 60 },
+  );
 });
