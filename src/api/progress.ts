@@ -5,11 +5,11 @@ import { streamSSE } from 'hono/streaming';
 import { previewCampaign } from '../campaign/preview.ts';
 import { type AudienceReader, sampleAudience } from '../db/audience.ts';
 import { readCampaignProgress, readCarrierProgress, readRefusals } from '../db/campaign-progress.ts';
-import { readCampaign, readCampaignTexts } from '../db/campaigns.ts';
-import { fieldsOf } from '../db/plan.ts';
+import { readCampaign } from '../db/campaigns.ts';
 import type { Run } from '../db/scope.ts';
 import type { TenantEnv } from './authentication.ts';
 import { campaignView } from './campaign-schemas.ts';
+import { CampaignTextsByTenant } from './campaign-texts.ts';
 import { CampaignWatches } from './campaign-watch.ts';
 import { follow, News } from './event-stream.ts';
 import type { Parts } from './parts.ts';
@@ -74,23 +74,22 @@ export function progressRoutes(parts: Parts) {
   const { authentication, limits, log } = parts;
   const middleware = [authentication.tenant];
   const watches = new CampaignWatches({ feed: parts.progress, clock: parts.clock, log, watchMs: limits.watchMs });
+  const texts = new CampaignTextsByTenant();
   const heartbeat = { clock: parts.clock, heartbeatMs: limits.heartbeatMs };
   let streams = 0;
   const app = new OpenAPIHono<TenantEnv>();
   app.openapi({ ...previewOne, middleware }, async (c) => {
     const { organisation, scoped } = c.var.tenant;
-    const texts = await readCampaignTexts(scoped.run, c.req.valid('param').id);
-    if (texts === undefined) throw notFound('campaign');
-    const { audience, contents, defaultLanguage } = texts;
-    const others = Object.keys(contents).filter((language) => language !== defaultLanguage);
-    const languages = [defaultLanguage, ...others];
-    const reach = { organisation, audience, languages, fields: fieldsOf(contents), routes: parts.routes };
+    const known = await texts.read(c.var.tenant, c.req.valid('param').id);
+    if (known === undefined) throw notFound('campaign');
+    const { audience, contents, languages, fields } = known;
+    const reach = { organisation, audience, languages, fields, routes: parts.routes };
     const { recipients, duplicates, unreachable, groups, samples } = await sampleAudience(
       readerOf(scoped.run),
       reach,
       sampleResidents,
     );
-    const preview = previewCampaign(contents, groups, parts.carriers, { fields: reach.fields, samples });
+    const preview = previewCampaign(contents, groups, parts.carriers, { fields, samples });
     return c.json({ recipients, duplicates, unreachable, ...preview }, 200);
   });
   app.openapi({ ...progressOne, middleware }, async (c) => {

@@ -200,4 +200,9 @@ test('preview - reckons personal texts from the audience', async () => {
   const { body: campaign } = await seen.request('POST', '/campaigns', { ...goodCampaign, contents });
   const { body } = await seen.request('GET', `/campaigns/${campaign.id}/preview`);
   expect(body.groups[0]).toMatchObject({ segmentsLeast: 1, segmentsMost: 2, segments: 3, personalised: true });
+  // Asked for again it knows who came meanwhile, and is still nobody else's.
+  await seen.request('POST', '/residents', { firstName: 'C'.repeat(20), contacts: [{ address: mobile(3) }] });
+  const again = await seen.request('GET', `/campaigns/${campaign.id}/preview`);
+  expect(again.body.groups[0]).toMatchObject({ recipients: 3, segments: 5 });
+  expect((await town.request('GET', `/campaigns/${campaign.id}/preview`)).status).toBe(404);
 });
