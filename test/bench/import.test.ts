@@ -2,8 +2,12 @@
 import { expect, test } from 'vitest';
 import { smokeFigures } from './smoke.ts';
 
-test('import - every good line is in the tables, and the fields of the result are there', async () => {
+test('import - every good line is in the tables, also when repeated, and the fields of the result are there', async () => {
   const figures = await smokeFigures('import');
-  const fields = { rowsPerSecond: expect.any(Number), peakMegabytes: expect.any(Number) };
+  const fields = {
+    rowsPerSecond: expect.any(Number),
+    peakMegabytes: expect.any(Number),
+    repeatRowsPerSecond: expect.any(Number),
+  };
   expect(figures).toMatchObject({ bench: 'import', ...fields });
 });
