@@ -51,7 +51,9 @@ const smallDisks: { readonly [kind in SceneKind]?: Pick<SceneOptions, 'smallDisk
 
 /** Options of a kind of scene. */
 export function sceneOptions(scale: Scale, kind: SceneKind): SceneOptions {
-  return { workers: 3, carriers: carriersOf(scale, kind), ...smallDisks[kind] };
+  // A carrier counts as away well within a case.
+  const settings = kind === 'fallback' ? { settings: { carrierAwayMs: 2_000 } } : {};
+  return { workers: 3, carriers: carriersOf(scale, kind), ...settings, ...smallDisks[kind] };
 }
 
 /** Scenes by kind, kept over cases. */

@@ -139,7 +139,7 @@ test('reroute - killed after it enqueued, and two at once: everything is in once
   ]);
 });
 
-test('reroute - what is decided stays so, though carriers came and went meanwhile: nothing is in two streams', async () => {
+test('reroute - what is decided stays so, though carriers came and went: nothing is in two streams', async () => {
   await giveUp('north', 1, [1, 2]);
   await giveUp('north', 2, [3]);
   const real = producer();

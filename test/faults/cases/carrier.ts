@@ -2,6 +2,7 @@
 import { commandStatuses } from '../../../src/smpp/command-status.ts';
 import type { Stage } from '../stage.ts';
 import type { FaultCase } from './case.ts';
+import { killAt } from './control.ts';
 
 async function midway(stage: Stage): Promise<void> {
   await stage.launchBoth();
@@ -327,6 +328,24 @@ export const carrierCases: readonly FaultCase[] = [
       await stage.somewhere(0.75, 0.9);
       await carrier?.behave({ bindStatus: 0 });
       stage.healed();
+    },
+  },
+  {
+    name: 'carrier-dies-with-others',
+    group: 6,
+    about: 'a carrier dies for good; recorder and planner are killed as they give what waits for it to another one',
+    quick: false,
+    scene: 'fallback',
+    async run(stage) {
+      await midway(stage);
+      const [carrier] = stage.scene.carriers;
+      stage.breaksCarrier(carrier?.plan.name ?? '');
+      stage.sent.add('submitted');
+      const noted = killAt(stage, 'recorder', 'postgres', 'reroute-add', stage.between(1, 3));
+      const given = killAt(stage, 'planner', 'postgres', 'delete from reroutes', 1);
+      await carrier?.behave({ bindStatus: 0x0d });
+      await carrier?.disconnect();
+      await Promise.all([noted, given]);
     },
   },
 ];

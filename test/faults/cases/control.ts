@@ -3,7 +3,13 @@ import type { Stage } from '../stage.ts';
 import type { FaultCase } from './case.ts';
 
 /** Kills a process when the bytes of a statement are on its line to a server. */
-async function killAt(stage: Stage, name: string, to: 'postgres' | 'redis', bytes: string, nth: number): Promise<void> {
+export async function killAt(
+  stage: Stage,
+  name: string,
+  to: 'postgres' | 'redis',
+  bytes: string,
+  nth: number,
+): Promise<void> {
   const { release } = await stage.reaches(name, to, bytes, nth);
   await stage.scene.kill(name);
   release();
