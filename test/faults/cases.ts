@@ -9,6 +9,7 @@ import { poisonCases } from './cases/poison.ts';
 import { postgresCases } from './cases/postgres.ts';
 import { receiptCases } from './cases/receipts.ts';
 import { redisCases } from './cases/redis.ts';
+import { stateCases } from './cases/states.ts';
 import { workerCases } from './cases/workers.ts';
 
 export const cases: readonly FaultCase[] = [
@@ -22,4 +23,5 @@ export const cases: readonly FaultCase[] = [
   ...clockCases,
   ...poisonCases,
   ...drainCases,
+  ...stateCases,
 ].toSorted((a, b) => a.group - b.group);

@@ -133,6 +133,12 @@ export class Stage {
     return thing;
   }
 
+  /** The same things in another order, by chance. */
+  shuffled<Thing>(things: readonly Thing[]): Thing[] {
+    const keyed = things.map((thing) => ({ thing, key: this.chance.next() }));
+    return keyed.toSorted((a, b) => a.key - b.key).map(({ thing }) => thing);
+  }
+
   /** Resolves at a random moment between two shares of the segments received. */
   async somewhere(from = 0.1, to = 0.6): Promise<void> {
     const share = from + this.chance.next() * (to - from);

@@ -348,4 +348,29 @@ export const carrierCases: readonly FaultCase[] = [
       await Promise.all([noted, given]);
     },
   },
+  {
+    name: 'carrier-dies-with-redis',
+    group: 6,
+    about: 'a carrier dies for good, and Redis loses everything as its share goes to another one',
+    quick: false,
+    scene: 'fallback',
+    async run(stage) {
+      const { scene } = stage;
+      await midway(stage);
+      const [carrier] = scene.carriers;
+      for (const { plan } of scene.carriers) stage.breaksCarrier(plan.name);
+      stage.sent.add('submitted');
+      stage.mayBeUnknown(stage.size.information);
+      stage.leavesUnanswered(stage.size.alert);
+      const given = stage.reaches('planner', 'postgres', 'delete from reroutes', stage.between(1, 3));
+      await carrier?.behave({ bindStatus: 0x0d });
+      await carrier?.disconnect();
+      const { release } = await given;
+      await scene.redis.kill();
+      scene.redis.forget();
+      release();
+      await scene.redis.start();
+      stage.healed();
+    },
+  },
 ];

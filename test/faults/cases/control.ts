@@ -114,6 +114,8 @@ export const controlCases: readonly FaultCase[] = [
       );
       await killed;
       if (await launched) stage.problems.push('a killed API answered the launch');
+      // Whoever asked asks again: it is under way, or it is launched now, and never twice.
+      await stage.scene.api('POST', `/campaigns/${campaign.id}/launch`).catch(() => undefined);
     },
   },
 ];
