@@ -1,4 +1,4 @@
-/** Group 11: campaigns that are paused, resumed and cancelled while processes are killed; and a power cut of everything. */
+/** Group 11: campaigns paused, resumed and cancelled while processes are killed; a power cut of everything. */
 import type { Launched, Stage } from '../stage.ts';
 import type { FaultCase } from './case.ts';
 
