@@ -1,4 +1,4 @@
-/** Any files of residents leave what their lines say one after the other, whatever was there and wherever chunks end. */
+/** Any files of residents leave what their lines say one after the other, whatever was there and where chunks end. */
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { mobile, startApi, type TestApi } from './harness.ts';

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { smokeFigures } from './smoke.ts';
 
-test('import - every good line is in the tables, also when repeated, and the fields of the result are there', async () => {
+test('import - every good line is in the tables, also when repeated, and the result has its fields', async () => {
   const figures = await smokeFigures('import');
   const fields = {
     rowsPerSecond: expect.any(Number),
