@@ -57,7 +57,7 @@ export const carrierCases: readonly FaultCase[] = [
     name: 'carrier-silent',
     group: 6,
     about: 'a carrier takes one segment of a hundred and never answers it',
-    quick: true,
+    quick: false,
     async run(stage) {
       const [carrier] = stage.scene.carriers;
       await carrier?.behave({ silence: 0.01 });
@@ -121,7 +121,7 @@ export const carrierCases: readonly FaultCase[] = [
     name: 'carrier-refuses-binds',
     group: 6,
     about: 'a carrier breaks every connection and refuses the password, then says already bound, for a while',
-    quick: true,
+    quick: false,
     async run(stage) {
       await midway(stage);
       const [carrier] = stage.scene.carriers;
