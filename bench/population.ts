@@ -29,12 +29,17 @@ export async function createOrganisation(sql: pg.ClientBase, name: string): Prom
 
 /**
  * `count` residents with a mobile number each, put in turn on `lists` lists (0: none). Returns the lists' ids.
- * `onProgress` hears how many there are.
+ * `onProgress` hears how many there are. `isLast`: nobody's residents follow.
  */
 export async function createResidents(
   sql: pg.ClientBase,
   organisation: string,
-  { count, lists = 0, firstNumber = 0 }: { count: number; lists?: number; firstNumber?: number },
+  {
+    count,
+    lists = 0,
+    firstNumber = 0,
+    isLast = true,
+  }: { count: number; lists?: number; firstNumber?: number; isLast?: boolean },
   onProgress: (done: number) => void = () => undefined,
 ): Promise<string[]> {
   const listIds: string[] = [];
@@ -56,6 +61,7 @@ export async function createResidents(
     onProgress(through + 1);
   }
   await sql.query('set session_replication_role = origin');
+  if (!isLast) return listIds;
   // What autovacuum would do in its own time, so that no round is measured while it does.
   for (const table of ['residents', 'contact_points', 'list_members']) await sql.query(`vacuum (analyze) ${table}`);
   await sql.query('checkpoint');
@@ -79,8 +85,8 @@ async function insertResidents(sql: pg.ClientBase, chunk: Chunk & { firstNumber:
     [organisation, firstId, from, through, firstNames, firstNames.length, englishEach],
   );
   await sql.query(
-    `insert into contact_points (id, organisation_id, resident_id, channel, address)
-      select $2::bigint + i, $1, $2::bigint + i, 'sms', '+' || (99900000000 + $5::bigint + i)
+    `insert into contact_points (organisation_id, resident_id, channel, address)
+      select $1, $2::bigint + i, 'sms', '+' || (99900000000 + $5::bigint + i)
       from generate_series($3::int, $4::int) i`,
     [organisation, firstId, from, through, firstNumber],
   );

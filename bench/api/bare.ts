@@ -31,8 +31,9 @@ const insertCommand = {
 const selectAudience = {
   name: 'bare_preview',
   text: `select r.language, count(*)::int as recipients, array_agg(r.first_name) as readers
-    from list_members m join residents r on r.id = m.resident_id
-      join contact_points p on p.resident_id = r.id and p.channel = 'sms' and p.opted_out_at is null
+    from list_members m join residents r on r.organisation_id = m.organisation_id and r.id = m.resident_id
+      join contact_points p on p.organisation_id = r.organisation_id and p.resident_id = r.id
+        and p.channel = 'sms' and p.opted_out_at is null
     where m.list_id = $1 group by r.language`,
 };
 const selectProgress = {
@@ -43,6 +44,7 @@ const selectResults = {
   name: 'bare_results',
   text: `select c.ordinal, c.resident_id, c.address, r.first_name, r.last_name
     from bare_recipients c join residents r on r.id = c.resident_id
+      and r.organisation_id = (select organisation_id from campaigns where id = $1)
     where c.campaign_id = $1 order by c.ordinal limit $2`,
 };
 

@@ -34,7 +34,7 @@ export const defaultLimits: ApiLimits = {
   importBytesMax: 268_435_456,
   importLineBytesMax: 16_384,
   importsAtOnceMax: 2,
-  importChunkRows: 2000,
+  importChunkRows: 8000,
   eventStreamsMax: 1000,
   segmentsMax: 8,
   keysRememberMs: 10_000,

@@ -5,8 +5,7 @@
  */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
-import { type ImportedResident, importResidents } from '../db/import.ts';
-import { readList } from '../db/lists.ts';
+import { holdList, type ImportColumns, type ImportedResident, importResidents, takeTurn } from '../db/import.ts';
 import type { Run } from '../db/scope.ts';
 import type { Id } from '../handoff.ts';
 import type { TenantEnv } from './authentication.ts';
@@ -87,11 +86,15 @@ function refuseOther(c: Context, limits: ApiLimits): void {
 }
 
 async function importBody(c: Context, work: Import, limits: ApiLimits): Promise<z.infer<typeof reportSchema>> {
-  await work.begin();
-  const reader = new CsvReader(limits.importLineBytesMax);
-  for await (const chunk of bodyChunks(c, limits.importBytesMax)) await work.take(reader.push(chunk));
-  await work.take(reader.end());
-  return await work.finish();
+  try {
+    await work.begin();
+    const reader = new CsvReader(limits.importLineBytesMax);
+    for await (const chunk of bodyChunks(c, limits.importBytesMax)) await work.take(reader.push(chunk));
+    await work.take(reader.end());
+    return await work.finish();
+  } finally {
+    await work.settle();
+  }
 }
 
 /** One import on its way. */
@@ -106,6 +109,8 @@ class Import {
   private readonly places = new Map<string, number>();
   /** The chunk that PostgreSQL is working on. */
   private writing: Promise<void> = Promise.resolve();
+  /** No other import of the organisation writes. */
+  private turn = false;
   private read = 0;
   private created = 0;
   private updated = 0;
@@ -121,7 +126,7 @@ class Import {
   }
 
   async begin(): Promise<void> {
-    if (this.list === undefined || (await readList(this.run, this.list)) !== undefined) return;
+    if (this.list === undefined || (await holdList(this.run, this.list))) return;
     throw new ProblemFault('unknown-list', 'There is no such list.', { field: 'list' });
   }
 
@@ -140,6 +145,11 @@ class Import {
     await this.writing;
     const { read, created, updated, refused, errors, errorsTruncated } = this;
     return { read, created, updated, refused, errors, errorsTruncated };
+  }
+
+  /** Waits until nothing uses the connection any more, whatever came of it. */
+  async settle(): Promise<void> {
+    await this.writing.catch(() => undefined);
   }
 
   private takeHeader(record: CsvRecord): void {
@@ -175,14 +185,21 @@ class Import {
   private async flush(): Promise<void> {
     await this.writing;
     if (this.chunk.length === 0 || this.header === undefined) return;
-    const written = importResidents(this.run, this.chunk, this.header.given, this.list).then((counts) => {
-      this.created += counts.created;
-      this.updated += counts.updated;
-    });
+    const written = this.write(this.chunk, this.header.given);
     // A failure belongs to who waits for it, which may be later than it happens.
     written.catch(() => undefined);
     this.writing = written;
     this.chunk = [];
     this.places.clear();
+  }
+
+  private async write(chunk: readonly ImportedResident[], given: ImportColumns): Promise<void> {
+    if (!this.turn && !(await takeTurn(this.run))) {
+      throw new ProblemFault('busy', 'Another import of this organisation is running. Try again.');
+    }
+    this.turn = true;
+    const { created, updated } = await importResidents(this.run, chunk, given, this.list);
+    this.created += created;
+    this.updated += updated;
   }
 }

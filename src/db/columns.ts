@@ -19,8 +19,8 @@ export const idSequence = pgSequence('id_seq', {
   cache: 1000,
 });
 
-/** 41 bits of epoch milliseconds, then 22 bits of a cycling sequence. */
-const newId = sql`((floor(extract(epoch from clock_timestamp()) * 1000)::bigint << 22) | nextval('id_seq'))`;
+/** A new id: 41 bits of epoch milliseconds, then 22 bits of a cycling sequence. */
+export const newId = sql`((floor(extract(epoch from clock_timestamp()) * 1000)::bigint << 22) | nextval('id_seq'))`;
 /** A table's own id. */
 export const id = () => int8('id').primaryKey().default(newId);
 /** Whose row it is: row-level security looks at this column. */

@@ -1,12 +1,13 @@
 /**
- * Writes a chunk of imported residents in one statement. API process; scope: an organisation. Residents are
- * found again by their external reference; those without one are always new.
+ * Writes imported residents, a chunk in one statement. API process; scope: an organisation. Residents are found
+ * again by their external reference; those without one are always new. What is as it should be is not written.
  */
+import { DatabaseError } from 'pg';
 import type { Id } from '../handoff.ts';
 import type { Channel, ResidentFields } from './residents.ts';
 import { me, only, type Run, type Statement } from './scope.ts';
 
-/** One resident of an import, checked. */
+/** One resident of an import, checked: no text holds a control character. */
 export type ImportedResident = ResidentFields & {
   readonly contacts: readonly { readonly channel: Channel; readonly address: string }[];
 };
@@ -23,47 +24,109 @@ export type ImportColumns = {
   readonly contacts: boolean;
 };
 
-/** Rows written. */
+/** Rows that are new, and rows that were there. */
 export type ImportCounts = { readonly created: number; readonly updated: number };
 
-const keep = (column: string, parameter: number) =>
-  `${column} = case when $${parameter} then excluded.${column} else r.${column} end`;
+/** How long an import waits for another one of its organisation. */
+const turnMs = 30_000;
+/** SQLSTATE lock_not_available: `lock_timeout` has passed. */
+const lockTimeout = '55P03';
+/** SQLSTATEs unique_violation and foreign_key_violation: somebody else wrote or deleted at the same moment. */
+const raced = ['23505', '23503'];
+/** Each attempt but the first follows a commit of somebody else to one of the chunk's rows. */
+const attemptsMax = 20;
 
-/** Without a name, so that each chunk is planned for tables that have grown since the one before. */
+const lockTurn: Statement = { name: 'import_turn', text: `select pg_advisory_xact_lock(${me})` };
+const lockList: Statement = { name: 'import_list', text: 'select from lists where id = $1 for key share' };
+
+/** Keeps a list from being deleted until the transaction ends; false when there is none. */
+export async function holdList(run: Run, list: Id): Promise<boolean> {
+  const rows = await run(lockList, [list]);
+  return rows.length > 0;
+}
+
+/**
+ * Waits for other imports of the organisation to end, before the first chunk: two that name the same residents in
+ * another order would lock each other. False when that takes long; the transaction is of no use then.
+ */
+export async function takeTurn(run: Run): Promise<boolean> {
+  try {
+    await run({ text: `set local lock_timeout = ${turnMs}` });
+    await run(lockTurn);
+    await run({ text: 'set local lock_timeout = 0' });
+    return true;
+  } catch (error) {
+    if (error instanceof DatabaseError && error.code === lockTimeout) return false;
+    throw error;
+  }
+}
+
+/** Between the values of a column: one text is sent and split in less time than an array. */
+const separator = '\x1f';
+const column = (parameter: number) => `unnest(string_to_array($${parameter}, chr(31)))`;
+const fields = ['first_name', 'last_name', 'language', 'street', 'postcode', 'city'] as const;
+const fieldList = fields.join(', ');
+/** Of each field, whether the file has it. */
+const given = (index: number) => `$${index + 10}::boolean`;
+const differs = fields.map((field, index) => `(${given(index)} and r.${field} <> i.${field})`).join(' or ');
+const newer = fields.map((field, index) => `${field} = case when ${given(index)} then i.${field} else r.${field} end`);
+/** The contacts of a line are separated by blanks; each is the first letter of the channel and the address. */
+const contactsOf = (row: string) => `unnest(string_to_array(${row}.contacts, ' '))`;
+const contact = "case left(c, 1) when 's' then 'sms' else 'voice' end as channel, substr(c, 2) as address";
+
+/** Not `is null`, which would invite the index of all that can be reached: it has the resident last. */
+const reachable = '(p.opted_out_at is not null) = false';
+
+/**
+ * Without a name, so that each chunk is planned for tables that have grown since the one before. `offset 0` makes
+ * PostgreSQL look rows up one by one: statistics lag behind an import, and a join that seems cheap by them would read
+ * all of an organisation for each chunk. There is no `on conflict`, which costs half as much again: a row that somebody
+ * else writes at the same moment fails the statement. A text of one empty value is split into none, hence `coalesce`.
+ */
 const importChunk: Statement = {
-  text: `with input as materialized (
-      select i.*, (floor(extract(epoch from clock_timestamp()) * 1000)::bigint << 22) | nextval('id_seq') as new_id
-      from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
-        with ordinality as i (reference, first_name, last_name, language, street, postcode, city, row)),
-    saved as (insert into residents as r
-      (id, organisation_id, external_reference, first_name, last_name, language, street, postcode, city)
-      select new_id, ${me}, reference, first_name, last_name, language, street, postcode, city from input
-      on conflict (organisation_id, external_reference) do update set updated_at = now(),
-        ${keep('first_name', 12)}, ${keep('last_name', 13)}, ${keep('language', 14)}, ${keep('street', 15)},
-        ${keep('postcode', 16)}, ${keep('city', 17)}
-      returning r.id, r.external_reference as reference, xmax = 0 as created),
-    placed as materialized (
-      select input.row, s.id, s.created from input join saved s on s.reference = input.reference
-      union all
-      select input.row, input.new_id, true from input where input.reference is null),
-    contacts as materialized (
-      select placed.id, c.channel, c.address
-      from unnest($8::bigint[], $9::text[], $10::text[]) as c (row, channel, address) join placed using (row)),
-    gone as (delete from contact_points p
-      where $18 and p.resident_id = any (array(select id from placed where not created)) and p.opted_out_at is null
-        and not exists (select from contacts c
-          where c.id = p.resident_id and c.channel = p.channel and c.address = p.address)),
+  text: `with org as materialized (
+      select ${me} as id, floor(extract(epoch from clock_timestamp()) * 1000)::bigint << 22 as first_id),
+    input as materialized (
+      select i.reference, ${fields.map((field) => `coalesce(i.${field}, '') as ${field}`).join(', ')}, i.contacts,
+        r.id as known, coalesce(r.id, (select first_id from org) | nextval('id_seq')) as id,
+        r.id is not null and (${differs}) as differs
+      from rows from (unnest(string_to_array($1, chr(31), '')), ${[2, 3, 4, 5, 6, 7, 8].map(column).join(', ')})
+        as i (reference, ${fieldList}, contacts)
+      left join lateral (select * from residents r where r.organisation_id = (select id from org)
+        and r.external_reference = i.reference offset 0) r on true),
+    fresh as (insert into residents (id, organisation_id, external_reference, ${fieldList})
+      select id, (select id from org), reference, ${fieldList} from input where known is null),
+    lacking as materialized (select i.id, ${contact} from input i cross join lateral ${contactsOf('i')} as c
+      where i.known is not null and not exists (select from contact_points p
+        where p.organisation_id = (select id from org) and p.resident_id = i.known
+          and p.channel = case left(c, 1) when 's' then 'sms' else 'voice' end and p.address = substr(c, 2) offset 0)),
+    stale as materialized (select p.* from input i cross join lateral (
+        select p.resident_id, p.channel, p.address from contact_points p
+        where p.organisation_id = (select id from org) and p.resident_id = i.known and ${reachable} offset 0) p
+      where $16 and i.known is not null
+        and left(p.channel, 1) || p.address <> all (coalesce(string_to_array(i.contacts, ' '), '{}'))),
+    gone as (delete from contact_points p using stale s where p.organisation_id = (select id from org)
+        and p.resident_id = any (array(select resident_id from stale)) and p.resident_id = s.resident_id
+        and p.channel = s.channel and p.address = s.address and ${reachable}
+      returning p.resident_id as id),
+    changing as materialized (select * from input where known is not null
+      and (differs or known in (select id from lacking) or known in (select id from gone))),
+    changed as (update residents r set updated_at = now(), ${newer.join(', ')} from changing i
+      where r.organisation_id = (select id from org) and r.id = any (array(select known from changing))
+        and r.id = i.known),
     added as (insert into contact_points (organisation_id, resident_id, channel, address)
-      select ${me}, id, channel, address from contacts on conflict do nothing),
+      select (select id from org), i.id, ${contact} from input i cross join lateral ${contactsOf('i')} as c
+        where i.known is null
+      union all select (select id from org), id, channel, address from lacking),
     members as (insert into list_members (organisation_id, list_id, resident_id)
-      select ${me}, $11::bigint, id from placed where $11::bigint is not null on conflict do nothing)
-    select count(*) filter (where created)::int as created, count(*) filter (where not created)::int as updated
-    from placed`,
+      select (select id from org), $9::bigint, i.id from input i where $9::bigint is not null and (i.known is null
+        or not exists (select from list_members m where m.list_id = $9::bigint and m.resident_id = i.known offset 0)))
+    select count(*) filter (where known is null)::int as created, count(known)::int as updated from input`,
 };
 
 /**
  * Creates or updates `residents`, no two with the same reference, and puts them on `list` (which must be the
- * organisation's own) where one is given.
+ * organisation's own) where one is given. In a transaction, after `takeTurn`.
  */
 export async function importResidents(
   run: Run,
@@ -71,20 +134,32 @@ export async function importResidents(
   columns: ImportColumns,
   list: Id | undefined,
 ): Promise<ImportCounts> {
-  const contacts = residents.flatMap((resident, index) =>
-    resident.contacts.map((contact) => ({ ...contact, row: index + 1 })),
-  );
-  const values = [
-    residents.map((resident) => resident.externalReference),
-    residents.map((resident) => resident.firstName),
-    residents.map((resident) => resident.lastName),
-    residents.map((resident) => resident.language),
-    residents.map((resident) => resident.street),
-    residents.map((resident) => resident.postcode),
-    residents.map((resident) => resident.city),
-    contacts.map((contact) => contact.row),
-    contacts.map((contact) => contact.channel),
-    contacts.map((contact) => contact.address),
+  const values = chunkValues(residents, columns, list);
+  for (let attempt = 1; ; attempt += 1) {
+    await run({ text: 'savepoint chunk' });
+    try {
+      const counts = only(await run<{ created: number; updated: number }>(importChunk, values));
+      await run({ text: 'release savepoint chunk' });
+      return counts;
+    } catch (error) {
+      if (!(error instanceof DatabaseError) || !raced.includes(error.code ?? '') || attempt === attemptsMax)
+        throw error;
+      await run({ text: 'rollback to savepoint chunk' });
+    }
+  }
+}
+
+function chunkValues(residents: readonly ImportedResident[], columns: ImportColumns, list: Id | undefined): unknown[] {
+  const text = (value: (resident: ImportedResident) => string) => residents.map(value).join(separator);
+  return [
+    text((resident) => resident.externalReference ?? ''),
+    text((resident) => resident.firstName),
+    text((resident) => resident.lastName),
+    text((resident) => resident.language),
+    text((resident) => resident.street),
+    text((resident) => resident.postcode),
+    text((resident) => resident.city),
+    text(({ contacts }) => contacts.map(({ channel, address }) => `${channel[0]}${address}`).join(' ')),
     list,
     columns.firstName,
     columns.lastName,
@@ -94,5 +169,4 @@ export async function importResidents(
     columns.city,
     columns.contacts,
   ];
-  return only(await run<{ created: number; updated: number }>(importChunk, values));
 }

@@ -4,21 +4,9 @@
  * Row-level security and roles stand in the migrations, since drizzle cannot express them.
  */
 import { sql } from 'drizzle-orm';
-import {
-  type AnyPgColumn,
-  foreignKey,
-  index,
-  integer,
-  jsonb,
-  pgTable,
-  primaryKey,
-  smallint,
-  text,
-  unique,
-  uniqueIndex,
-} from 'drizzle-orm/pg-core';
+import { index, integer, jsonb, pgTable, primaryKey, smallint, text, unique, uniqueIndex } from 'drizzle-orm/pg-core';
 import type { CampaignStatus, Contents, Id, Nature } from '../handoff.ts';
-import { bytea, createdAt, id, int8, moment, organisationId } from './columns.ts';
+import { bytea, createdAt, id, int8, moment, newId, organisationId } from './columns.ts';
 
 export { idSequence } from './columns.ts';
 export * from './schema-record.ts';
@@ -49,12 +37,15 @@ export const apiKeys = pgTable(
   (t) => [uniqueIndex('api_keys_key_hash').on(t.keyHash), index('api_keys_organisation').on(t.organisationId)],
 );
 
-/** Persons who registered with an organisation. */
+/**
+ * Persons who registered with an organisation. What residents, contact points and members refer to is checked by
+ * triggers of src/db/migrations/0007_import.sql, a statement's rows together, as foreign keys cannot be.
+ */
 export const residents = pgTable(
   'residents',
   {
-    id: id(),
-    organisationId: organisationId().references(() => organisations.id, { onDelete: 'cascade' }),
+    id: int8('id').notNull().default(newId),
+    organisationId: organisationId(),
     /** The organisation's own key for the person; unique where present. */
     externalReference: text('external_reference'),
     firstName: text('first_name').notNull().default(''),
@@ -68,29 +59,16 @@ export const residents = pgTable(
     updatedAt: moment('updated_at').notNull().defaultNow(),
   },
   (t) => [
-    uniqueIndex('residents_reference').on(t.organisationId, t.externalReference),
-    unique('residents_organisation').on(t.organisationId, t.id),
+    primaryKey({ columns: [t.organisationId, t.id] }),
+    uniqueIndex('residents_reference').on(t.externalReference, t.organisationId),
   ],
 );
-
-/**
- * Ties a row to a resident of its own organisation. Foreign keys are checked without row-level
- * security, so that a key on the resident's id alone would accept somebody else's resident.
- */
-function ownResident(name: string, table: { organisationId: AnyPgColumn; residentId: AnyPgColumn }) {
-  return foreignKey({
-    name,
-    columns: [table.organisationId, table.residentId],
-    foreignColumns: [residents.organisationId, residents.id],
-  }).onDelete('cascade');
-}
 
 /** Addresses of residents: `sms` for a mobile number, `voice` for a landline. */
 export const contactPoints = pgTable(
   'contact_points',
   {
-    id: id(),
-    organisationId: organisationId().references(() => organisations.id, { onDelete: 'cascade' }),
+    organisationId: organisationId(),
     residentId: int8('resident_id').notNull(),
     channel: text('channel').$type<'sms' | 'voice'>().notNull(),
     /** E.164 with plus. */
@@ -100,8 +78,7 @@ export const contactPoints = pgTable(
     createdAt: createdAt(),
   },
   (t) => [
-    ownResident('contact_points_own_resident', t),
-    uniqueIndex('contact_points_address').on(t.residentId, t.channel, t.address),
+    primaryKey({ columns: [t.organisationId, t.residentId, t.channel, t.address] }),
     index('contact_points_reachable')
       .on(t.organisationId, t.channel, t.address, t.residentId)
       .where(sql`opted_out_at is null`),
@@ -128,20 +105,11 @@ export const lists = pgTable(
 export const listMembers = pgTable(
   'list_members',
   {
-    organisationId: organisationId().references(() => organisations.id, { onDelete: 'cascade' }),
+    organisationId: organisationId(),
     listId: int8('list_id').notNull(),
     residentId: int8('resident_id').notNull(),
   },
-  (t) => [
-    primaryKey({ columns: [t.listId, t.residentId] }),
-    ownResident('list_members_own_resident', t),
-    foreignKey({
-      name: 'list_members_own_list',
-      columns: [t.organisationId, t.listId],
-      foreignColumns: [lists.organisationId, lists.id],
-    }).onDelete('cascade'),
-    index('list_members_resident').on(t.organisationId, t.residentId),
-  ],
+  (t) => [primaryKey({ columns: [t.listId, t.residentId] })],
 );
 
 /** Whom a campaign is for: every resident, or the members of some lists. */

@@ -205,3 +205,23 @@ test('import - more at once than allowed are asked to come again', async () => {
   }
   for (const answer of await Promise.all(running)) expect(answer).toMatchObject({ status: 200 });
 });
+
+test('import - two of one organisation take turns, whatever the order of their lines', async () => {
+  const town = await api.organisation();
+  const people = Array.from({ length: 40 }, (_, n) => `R${n},${mobile(n)}`);
+  const file = (lines: readonly string[]) => `externalReference,mobile\n${lines.join('\n')}\n`;
+  const answers = await Promise.all([importFile(town, file(people)), importFile(town, file(people.toReversed()))]);
+  const kinds = answers.map((answer) => (answer.body.created === 40 ? 'created' : 'updated'));
+  expect(new Set(kinds)).toEqual(new Set(['created', 'updated']));
+  for (const { status, body } of answers)
+    expect({ status, ...body }).toMatchObject({ status: 200, read: 40, refused: 0 });
+  expect(await names(town)).toHaveLength(40);
+});
+
+test('import - of two lines with one reference the later holds, in one chunk and across two', async () => {
+  const town = await api.organisation();
+  const lines = ['A,1', 'A,2', 'B,1', 'C,1', 'D,1', 'A,3', 'D,2'];
+  const { body } = await importFile(town, `externalReference,firstName\n${lines.join('\n')}\n`);
+  expect(body).toMatchObject({ read: 7, created: 4, updated: 3 });
+  expect(await names(town)).toEqual(['3', '1', '1', '2']);
+});
