@@ -32,7 +32,7 @@ test(
               peer.write(chunk);
               await new Promise((resolve) => setImmediate(resolve));
             }
-            // Zeros end any PDU that is under way, and are no PDU by themselves: the stream is lost, and the bind leaves.
+            // Zeros end any PDU that is under way, and are none by themselves: the stream is lost, the bind leaves.
             peer.write(Buffer.alloc(80_000));
             await peer.closed;
             await bound.untilAllEnded();
