@@ -322,7 +322,11 @@ export class Stage {
       const plan = this.scene.carriers.find((one) => one.plan.name === carrier)?.plan;
       if (plan !== undefined) this.breaks(plan, binds);
     }
-    return all.reduce((sum, { binds }) => sum + binds, 0);
+    const count = all.reduce((sum, { binds }) => sum + binds, 0);
+    // More than all of them, at least one twice: a machine that stands still again and again keeps receipts back for
+    // longer than campaigns wait for them. No case stops so many workers.
+    if (count > this.scene.carriers.reduce((sum, { plan }) => sum + plan.binds, 0)) this.sent.add('submitted');
+    return count;
   }
 
   async #contracts(arrivals: ReadonlyMap<string, Float64Array>): Promise<string[]> {
