@@ -10,13 +10,13 @@ export function carrierKeys(carrier: string) {
   return {
     /** Common start of all keys, for scripts that name keys of many campaigns. */
     prefix: tag,
-    /** Sorted set of campaigns with batches to take, by virtual time. */
+    /** Sorted set of campaigns with batches to take, by the virtual time at which the next one ends. */
     schedule: (lane: Lane) => `${tag}:schedule:${lane}`,
-    /** Hash lane → virtual time: the start tag of the batch taken last. */
+    /** Hash lane → virtual time: the latest start tag of a batch that was taken. */
     clock: `${tag}:clock`,
     /** Stream of a campaign's batches. */
     campaign: (campaign: Id) => `${tag}:campaign:${campaign}`,
-    /** Hash of a campaign's standing here: lane, weight, state, last batch number, finish tag. */
+    /** Hash of a campaign's standing here: lane, weight, state, last batch number, start tag of its next batch. */
     meta: (campaign: Id) => `${tag}:meta:${campaign}`,
     /** A campaign's `CampaignContent` as JSON. */
     content: (campaign: Id) => `${tag}:content:${campaign}`,

@@ -18,18 +18,35 @@ end
 `;
 
 /**
- * Puts a campaign into its lane's schedule if it is not there (start-time fair queueing): its start tag
- * is the later of the lane's virtual time and its own last finish tag. Returns 1 when it was added.
+ * Recipients of the first entry after `after`, nil when there is none. An entry of another format counts as one
+ * recipient; whoever reads it puts it aside.
  */
-const schedule = `
+const recipientsAfter = `
+local function recipientsAfter(stream, after)
+  local entry = redis.call('XRANGE', stream, '(' .. after, '+', 'COUNT', 1)[1]
+  return entry and (tonumber(entry[2][4] or '') or 1)
+end
+`;
+
+/**
+ * Puts a campaign that has something to take into its lane's schedule if it is not there (weighted fair queueing).
+ * Its next batch starts, in virtual time, when the one before ended, and not before the lane's present; it ends
+ * recipients ÷ weight later. The batch that ends first is next: were it the one that starts first, of many campaigns
+ * that come at once a small one would wait for a batch of every large one.
+ * Returns 1 when it was added.
+ */
+const schedule = `${recipientsAfter}
 local function schedule(prefix, meta, campaign)
-  local m = redis.call('HMGET', meta, 'lane', 'finish')
-  local lane = prefix .. ':schedule:' .. m[1]
+  local m = redis.call('HMGET', meta, 'lane', 'start', 'weight')
+  local lane, stream = prefix .. ':schedule:' .. m[1], prefix .. ':campaign:' .. campaign
+  if redis.call('ZSCORE', lane, campaign) or redis.call('EXISTS', stream) == 0 then return 0 end
+  local group = redis.call('XINFO', 'GROUPS', stream)[1]
+  local recipients = recipientsAfter(stream, group and group[8] or '0')
+  if not recipients then return 0 end
   local virtual = tonumber(redis.call('HGET', prefix .. ':clock', m[1]) or '0')
-  local lowest = redis.call('ZRANGE', lane, 0, 0, 'WITHSCORES')
-  if lowest[2] and tonumber(lowest[2]) > virtual then virtual = tonumber(lowest[2]) end
   local start = math.max(virtual, tonumber(m[2] or '0'))
-  return redis.call('ZADD', lane, 'NX', start, campaign)
+  redis.call('HSET', meta, 'start', start)
+  return redis.call('ZADD', lane, start + recipients / tonumber(m[3]), campaign)
 end
 `;
 
@@ -136,19 +153,19 @@ return 1
 
 /**
  * KEYS prefix. ARGV worker, owner, leaseMs, count, lane… Takes the next batches that are due: of the first lane that
- * has any, the campaign with the lowest start tag, whose tag then grows by recipients ÷ weight. An entry of another
- * format counts as one recipient; whoever reads it puts it aside. Returns [campaign, entry, state, fields] for each.
+ * has any, those that end first in virtual time; see `schedule`. Returns [campaign, entry, state, fields] for each.
  */
-export const takeScript = `${allowOom}${now}
+export const takeScript = `${allowOom}${now}${recipientsAfter}
 local prefix, worker, owner, lease, count = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local taken = {}
 local clock = prefix .. ':clock'
 for a = 5, #ARGV do
   local lane = prefix .. ':schedule:' .. ARGV[a]
+  local virtual = tonumber(redis.call('HGET', clock, ARGV[a]) or '0')
   while #taken < count do
     local top = redis.call('ZRANGE', lane, 0, 0, 'WITHSCORES')
     if not top[1] then break end
-    local campaign, start = top[1], tonumber(top[2])
+    local campaign = top[1]
     local meta = prefix .. ':meta:' .. campaign
     local stream = prefix .. ':campaign:' .. campaign
     local read = redis.pcall('XREADGROUP', 'GROUP', 'workers', worker, 'COUNT', 1, 'STREAMS', stream, '>')
@@ -156,11 +173,15 @@ for a = 5, #ARGV do
       redis.call('ZREM', lane, campaign)
     else
       local entry, fields = read[1][2][1][1], read[1][2][1][2]
-      local m = redis.call('HMGET', meta, 'weight', 'state')
-      local finish = start + (tonumber(fields[4] or '') or 1) / tonumber(m[1] or '1')
-      redis.call('ZADD', lane, finish, campaign)
-      if m[1] then redis.call('HSET', meta, 'finish', finish) end
-      redis.call('HSET', clock, ARGV[a], start)
+      local m = redis.call('HMGET', meta, 'weight', 'state', 'start')
+      local weight, start = tonumber(m[1] or '1'), tonumber(m[3] or top[2])
+      local size = tonumber(fields[4] or '') or 1
+      local finish = start + size / weight
+      virtual = math.max(virtual, start)
+      redis.call('HSET', clock, ARGV[a], virtual)
+      if m[1] then redis.call('HSET', meta, 'start', finish) end
+      -- Where nothing follows, or nothing yet, it is as good as another of this size.
+      redis.call('ZADD', lane, finish + (recipientsAfter(stream, entry) or size) / weight, campaign)
       redis.call('ZADD', prefix .. ':held', now() + lease, campaign .. '/' .. entry)
       redis.call('HSET', prefix .. ':ledger:' .. campaign .. '/' .. entry, 'o', owner)
       taken[#taken + 1] = { campaign, entry, m[2] or 'active', fields }

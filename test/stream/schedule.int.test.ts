@@ -71,6 +71,16 @@ test('schedule - a small campaign beside a big one waits for one batch at most',
   expect(await campaignsTaken(consumer, 3)).toEqual([big, big, big]);
 });
 
+test('schedule - of many that come at once a small one waits for no batch of the large ones', async () => {
+  const large: string[] = [];
+  for (let number = 0; number < 5; number++) large.push(await s.campaign(20, 500));
+  const small = await s.campaign(1, 100);
+  for (let number = 0; number < 5; number++) large.push(await s.campaign(20, 500));
+  const taken = await campaignsTaken(s.consumer('w'), 12);
+  expect(taken[0]).toBe(small);
+  expect(new Set(taken)).toEqual(new Set([small, ...large]));
+});
+
 test('schedule - alerts are taken before any information, and information again once there are none', async () => {
   const information = await s.campaign(4, 10);
   const alert = await s.campaign(6, 10, { nature: 'alert' });
