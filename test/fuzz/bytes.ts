@@ -69,7 +69,8 @@ export const streams = fc
     return { bytes, chunks: cutAt(bytes, cuts) };
   });
 
-function cutAt(bytes: Buffer, places: readonly number[]): Buffer[] {
+/** Cuts `bytes` at the given places, in any order; doubled ones give empty chunks. */
+export function cutAt(bytes: Buffer, places: readonly number[]): Buffer[] {
   const ends = [...places.map((place) => place % (bytes.length + 1)), bytes.length].toSorted((a, b) => a - b);
   return ends.map((end, i) => bytes.subarray(i === 0 ? 0 : ends[i - 1], end));
 }

@@ -2,6 +2,7 @@
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { cutAt } from '../fuzz/bytes.ts';
 import { type FrameSink, Framer, type StreamLost } from '../../src/smpp/framing.ts';
 
 const pduBytesMax = 1500;
@@ -11,12 +12,6 @@ function pdu(length: number, fill: number): Buffer {
   const bytes = Buffer.alloc(length, fill);
   bytes.writeUInt32BE(length, 0);
   return bytes;
-}
-
-/** Cuts `bytes` at the given places (any order, doubled ones give empty chunks). */
-function cut(bytes: Buffer, places: readonly number[]): Buffer[] {
-  const ends = [...places.map((place) => place % (bytes.length + 1)), bytes.length].sort((a, b) => a - b);
-  return ends.map((end, index) => bytes.subarray(index === 0 ? 0 : ends[index - 1], end));
 }
 
 /** Copies what it is given. */
@@ -55,7 +50,7 @@ const places = fc.array(fc.nat(), { maxLength: 40 });
 test('framing - any chunking of whole PDUs gives exactly these PDUs', () => {
   fc.assert(
     fc.property(pdus, places, (sent, at) => {
-      const { frames, lost, held } = read(cut(Buffer.concat(sent), at));
+      const { frames, lost, held } = read(cutAt(Buffer.concat(sent), at));
       expect(frames).toEqual(sent.map((bytes) => bytes.toString('hex')));
       expect(lost).toBeUndefined();
       expect(held).toBe(0);
@@ -78,7 +73,7 @@ test('framing - garbage after PDUs is lost or held, and the PDUs before it are g
     fc.property(pdus, fc.uint8Array({ minLength: 1, maxLength: 200 }), places, (sent, garbage, at) => {
       const bytes = Buffer.concat([...sent, garbage]);
       const whole = read([bytes]);
-      const pieces = read(cut(bytes, at));
+      const pieces = read(cutAt(bytes, at));
       expect(pieces.frames).toEqual(whole.frames);
       expect(pieces.lost).toEqual(whole.lost);
       expect(whole.frames.slice(0, sent.length)).toEqual(sent.map((pieceOf) => pieceOf.toString('hex')));
@@ -92,7 +87,7 @@ test('framing - every command_length outside the limits loses the stream, for go
     fc.property(length, pdus, places, (bad, before, at) => {
       const head = Buffer.alloc(4);
       head.writeUInt32BE(bad);
-      const chunks = cut(Buffer.concat([...before, head, pdu(16, 1), pdu(16, 2)]), at);
+      const chunks = cutAt(Buffer.concat([...before, head, pdu(16, 1), pdu(16, 2)]), at);
       const { frames, lost } = read(chunks);
       expect(frames).toHaveLength(before.length);
       expect(lost?.reason).toBe(bad < 16 ? 'length-too-short' : 'length-too-long');
@@ -123,7 +118,7 @@ test('framing - a sink that throws loses and doubles nothing', () => {
           }
         }
       };
-      for (const chunk of cut(Buffer.concat(sent), at)) settle(Buffer.from(chunk));
+      for (const chunk of cutAt(Buffer.concat(sent), at)) settle(Buffer.from(chunk));
       expect(frames).toEqual(sent.map((bytes) => bytes.toString('hex')));
     }),
   );
