@@ -32,6 +32,11 @@ export class ApiClient {
   async launch(key: string, campaign: string): Promise<void> {
     await this.call('POST', `/campaigns/${campaign}/launch`, key);
   }
+
+  /** Pauses, resumes or cancels a campaign. */
+  async control(key: string, campaign: string, verb: 'pause' | 'resume' | 'cancel'): Promise<void> {
+    await this.call('POST', `/campaigns/${campaign}/${verb}`, key);
+  }
 }
 
 /** A campaign as the API takes it. */

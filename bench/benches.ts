@@ -6,6 +6,8 @@ export const benches: Readonly<Record<string, () => Promise<AnyBench>>> = {
   millions: async () => (await import('./millions.ts')).millions,
   scale: async () => (await import('./scale.ts')).scale,
   start: async () => (await import('./start.ts')).start,
+  overtake: async () => (await import('./overtake.ts')).overtake,
+  storm: async () => (await import('./storm.ts')).storm,
   edge: async () => (await import('./edge.ts')).edge,
   encode: async () => (await import('./encode.ts')).encode,
   peers: async () => (await import('./peers.ts')).peers,

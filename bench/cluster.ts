@@ -147,11 +147,18 @@ export class BenchCluster {
     this.durability = await durabilityOf(this.sql, this.#redisClient);
     await this.#startSimulator(options);
     await this.#startProcesses(options);
-    if (options.workers > 0) await this.#untilBound(options);
+    await this.#untilBound(options);
+  }
+
+  /** Starts workers in a cluster that was started without any: what waits is sent from now on. */
+  async startWorkers(options: ClusterOptions): Promise<void> {
+    await this.#startWorkers(options, this.#sharedBy(options));
+    await this.#untilBound(options);
   }
 
   /** Every slot is bound, and every worker has its share of them. */
   async #untilBound({ carriers, workers }: ClusterOptions): Promise<void> {
+    if (workers === 0) return;
     const giveUpMs = performance.now() + bindMsMax;
     for (;;) {
       const stats = await this.smscStats();
@@ -191,7 +198,25 @@ export class BenchCluster {
     writeFileSync(this.#carriersFile, JSON.stringify({ carriers: settings }));
   }
 
-  async #startProcesses({ workers, settings = {}, profile }: ClusterOptions): Promise<void> {
+  async #startProcesses(options: ClusterOptions): Promise<void> {
+    const { profile } = options;
+    const shared = this.#sharedBy(options);
+    const service = { ...shared, DATABASE_URL: this.serviceUrl };
+    await this.#startChild('recorder', service, profile);
+    await this.#startWorkers(options, shared);
+    await this.#startChild('planner', service, profile);
+    const asApi = { ...shared, DATABASE_URL: urlOfRole(this.ownerUrl, 'tocsin_api', passwords.api) };
+    const api = await this.#startChild('api', asApi, profile);
+    this.#api = new ApiClient(`http://127.0.0.1:${String(api.announced['port'])}`);
+  }
+
+  async #startWorkers({ workers, profile }: ClusterOptions, shared: Readonly<Record<string, string>>): Promise<void> {
+    for (let number = 1; number <= workers; number++)
+      await this.#startChild('worker', { ...shared, TOCSIN_WORKER_NAME: `worker-${number}` }, profile);
+  }
+
+  /** Environment of every process. */
+  #sharedBy({ settings = {} }: ClusterOptions): Record<string, string> {
     const shared: Record<string, string> = {
       REDIS_URL: this.redisUrl,
       TOCSIN_CARRIERS: this.#carriersFile,
@@ -201,14 +226,7 @@ export class BenchCluster {
       [passwordEnv]: passwords.carrier,
     };
     for (const [name, value] of Object.entries(settings)) shared[environmentName(name)] = String(value);
-    const service = { ...shared, DATABASE_URL: this.serviceUrl };
-    await this.#startChild('recorder', service, profile);
-    for (let number = 1; number <= workers; number++)
-      await this.#startChild('worker', { ...shared, TOCSIN_WORKER_NAME: `worker-${number}` }, profile);
-    await this.#startChild('planner', service, profile);
-    const asApi = { ...shared, DATABASE_URL: urlOfRole(this.ownerUrl, 'tocsin_api', passwords.api) };
-    const api = await this.#startChild('api', asApi, profile);
-    this.#api = new ApiClient(`http://127.0.0.1:${String(api.announced['port'])}`);
+    return shared;
   }
 
   async #startChild(

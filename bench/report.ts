@@ -3,11 +3,12 @@
  * bench/README.md and draws bench/figures.svg. Main thread.
  */
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { benches } from './benches.ts';
 import { drawChart, type Judged } from './chart.ts';
+import { packageFolder } from './folder.ts';
 import type { Figure, Figures, OptionValue } from './harness.ts';
 import { type Cell, renderTable } from './table.ts';
 
@@ -102,11 +103,4 @@ function renew(path: string, figures: string): void {
   const [begin, end] = [text.indexOf(markers.begin), text.indexOf(markers.end)];
   if (begin < 0 || end < begin) throw new Error(`${path} has lost its markers ${markers.begin} and ${markers.end}`);
   writeFileSync(path, `${text.slice(0, begin + markers.begin.length)}\n\n${figures}\n\n${text.slice(end)}`);
-}
-
-/** The folder of package.json, whether this runs from dist/ or from the source. */
-function packageFolder(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
-  return folder;
 }

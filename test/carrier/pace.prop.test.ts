@@ -118,7 +118,7 @@ test('pace - a message longer than what is allowed is paid for before the next o
   expect(pace.allowed(1_701)).toBe(1);
 });
 
-test('pace - what a process missed while it was kept from running is caught up, and no second is above the rate', () => {
+test('pace - what a process missed while it stood still is caught up, and no second is above the rate', () => {
   fc.assert(
     fc.property(fc.integer({ min: 100, max: 3_000 }), fc.nat(), (ratePerSecond, seed) => {
       const chance = new Chance(seed);
