@@ -4,24 +4,16 @@
  * connects as the owner of the tables: only src/db/migrate.ts does.
  */
 import assert from 'node:assert/strict';
-import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import pg from 'pg';
 import { Fault } from '../fault.ts';
 import type { Id } from '../handoff.ts';
 import type { Log } from '../telemetry.ts';
-import * as schema from './schema.ts';
 
 /** A connection, for code outside of src/db that passes one on. */
 export type { ClientBase } from 'pg';
 
-/** Queries by drizzle over the project's tables. */
-export type Queries = NodePgDatabase<typeof schema>;
-
-/** One transaction: `db` for drizzle queries, `client` for SQL and COPY, on the same connection. */
-export type Session = {
-  readonly db: Queries;
-  readonly client: pg.PoolClient;
-};
+/** One transaction: `client` for its SQL and COPY. */
+export type Session = { readonly client: pg.PoolClient };
 
 /** A pool of connections of one role. */
 export type Database = {
@@ -94,7 +86,7 @@ async function transaction<T>(pool: pg.Pool, setting: string, work: (session: Se
   let alive = true;
   try {
     await client.query(`begin;${setting}`);
-    const result = await work({ db: drizzle(client, { schema }), client });
+    const result = await work({ client });
     await client.query('commit');
     return result;
   } catch (error) {
