@@ -9,7 +9,6 @@ import { poisonCases } from './cases/poison.ts';
 import { postgresCases } from './cases/postgres.ts';
 import { receiptCases } from './cases/receipts.ts';
 import { redisCases } from './cases/redis.ts';
-import { stateCases } from './cases/states.ts';
 import { workerCases } from './cases/workers.ts';
 
 export const cases: readonly FaultCase[] = [
@@ -23,5 +22,4 @@ export const cases: readonly FaultCase[] = [
   ...clockCases,
   ...poisonCases,
   ...drainCases,
-  ...stateCases,
 ].toSorted((a, b) => a.group - b.group);

@@ -44,6 +44,7 @@ function judged({ nature = 'information', recipients, seen, books = {} }: Scene)
   const usual = { status: 'completed', recipients, submissions, receipts, counters: none, folded: none };
   const allowance = {
     openSegments: 1,
+    informationDoubledMax: 0,
     unknownMax: 1,
     unsent: ['unknown' as const],
     sent: ['delivered' as const, 'unknown' as const],

@@ -11,6 +11,8 @@ import type { Sighting } from './sightings.ts';
 export type Allowance = {
   /** Segments that were open at the crashes: an alert may be doubled by so many, information by none. */
   readonly openSegments: number;
+  /** Segments of information that may be doubled: none, but where Redis itself forgot what it had promised to keep. */
+  readonly informationDoubledMax: number;
   /** Recipients that may end `unknown`. */
   readonly unknownMax: number;
   /** States that a recipient may end in without having been received by any carrier. */
@@ -61,7 +63,7 @@ export function judge({ nature, books, sightings, allowance }: Trial): Verdict {
   tell(misbooked, 'recipients are booked wrongly');
   tell(wrong, 'recipients received another text');
   const doubled = doubledOf(sightings);
-  const doubledMax = nature === 'alert' ? allowance.openSegments : 0;
+  const doubledMax = nature === 'alert' ? allowance.openSegments : allowance.informationDoubledMax;
   if (doubled > doubledMax) problems.push(`${doubled} segments doubled; ${doubledMax} are allowed`);
   const unknown = books.recipients.filter(({ state }) => state === 'unknown').length;
   if (unknown > allowance.unknownMax) problems.push(`${unknown} are unknown; ${allowance.unknownMax} are allowed`);

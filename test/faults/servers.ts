@@ -4,7 +4,7 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { tocsinHome } from '../../cluster/embedded.ts';
@@ -19,16 +19,17 @@ import { findRedis, redisEnvironment } from '../../cluster/embedded-redis-packag
 export class Server {
   readonly #run: (port: number) => Promise<EmbeddedServer>;
   #server: EmbeddedServer;
-  readonly #forget: () => void;
+  readonly #data: string;
   readonly port: number;
   readonly url: string;
   isRunning = true;
 
-  constructor(server: EmbeddedServer, run: (port: number) => Promise<EmbeddedServer>, forget: () => void) {
+  /** `data`: the folder of what it writes. */
+  constructor(server: EmbeddedServer, run: (port: number) => Promise<EmbeddedServer>, data: string) {
     this.#server = server;
     this.#follow(server);
     this.#run = run;
-    this.#forget = forget;
+    this.#data = data;
     this.port = server.port;
     this.url = server.url;
   }
@@ -74,7 +75,18 @@ export class Server {
 
   /** Removes its data while it is down. */
   forget(): void {
-    this.#forget();
+    rmSync(this.#data, { recursive: true, force: true });
+  }
+
+  /** Keeps a copy of its data as they are now, while it writes. */
+  async remember(): Promise<void> {
+    await once(spawn('cp', ['-a', this.#data, `${this.#data}.before`]), 'exit');
+  }
+
+  /** Goes back to that copy while it is down: what it wrote since never reached the disk. */
+  fallBack(): void {
+    this.forget();
+    renameSync(`${this.#data}.before`, this.#data);
   }
 }
 
@@ -82,9 +94,7 @@ export class Server {
 export async function redisServer(folder: string, name = 'redis'): Promise<Server> {
   const directory = join(folder, name);
   const run = (port: number) => startRedis({ directory, port, cache: redisPrograms() });
-  return new Server(await run(0), run, () => {
-    rmSync(join(directory, 'appendonlydir'), { recursive: true, force: true });
-  });
+  return new Server(await run(0), run, join(directory, 'appendonlydir'));
 }
 
 function redisPrograms(): string {
@@ -166,5 +176,5 @@ export async function postgresServer(folder: string): Promise<Server> {
   const run = (port: number) => startPostgres({ directory, port });
   const server = await run(0);
   if (existsSync(folder)) chmodSync(folder, 0o755);
-  return new Server(server, run, () => rmSync(join(directory, 'data'), { recursive: true, force: true }));
+  return new Server(server, run, join(directory, 'data'));
 }

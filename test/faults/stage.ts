@@ -59,6 +59,7 @@ export class Stage {
   judgesRate = true;
   readonly problems: string[] = [];
   #openSegments = 0;
+  #informationDoubled = 0;
   #unknown = 0;
   #healedMs = performance.now();
   #from: readonly LogPart[] = [];
@@ -249,6 +250,12 @@ export class Stage {
     this.#openSegments += segments;
   }
 
+  /** So many segments of either nature may be doubled: Redis forgot what was taken and reserved. */
+  everythingMayDouble(segments: number): void {
+    this.#openSegments += segments;
+    this.#informationDoubled += segments;
+  }
+
   /** So many recipients may end `unknown` beside the windows. */
   mayBeUnknown(recipients: number): void {
     this.#unknown += recipients;
@@ -300,6 +307,7 @@ export class Stage {
     const sightings = await readSightings(this.#from);
     const allowance = {
       openSegments: this.#openSegments,
+      informationDoubledMax: this.#informationDoubled,
       unknownMax: this.#unknown,
       sent: [...this.sent, 'unknown' as const],
       unsent: [...this.unsent],

@@ -7,7 +7,7 @@ export type SceneKind = 'usual' | 'fallback' | 'small-disk' | 'small-redis-disk'
 /** One fault. */
 export type FaultCase = {
   readonly name: string;
-  /** Its group, 1 to 11: by what is hurt. */
+  /** Its group, 1 to 10: by what is hurt. */
   readonly group: number;
   readonly about: string;
   /** Part of `npm test`; the others run by `npm run faults`. */

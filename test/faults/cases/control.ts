@@ -118,4 +118,22 @@ export const controlCases: readonly FaultCase[] = [
       await stage.scene.api('POST', `/campaigns/${campaign.id}/launch`).catch(() => undefined);
     },
   },
+  {
+    name: 'kill-everything',
+    group: 2,
+    about: 'kill -9 of every process, of Redis and of PostgreSQL at once in the middle; started in any order',
+    quick: false,
+    async run(stage) {
+      const { scene } = stage;
+      await stage.launchBoth();
+      await stage.somewhere();
+      const workers = scene.names('worker');
+      for (const worker of workers) await stage.crash(worker);
+      const names = [...workers, 'recorder', 'planner', 'api'];
+      await Promise.all([...names.map((name) => scene.kill(name)), scene.redis.kill(), scene.postgres.kill()]);
+      await Promise.all([scene.redis.start(), scene.postgres.start()]);
+      stage.healed();
+      for (const name of stage.shuffled(names)) await scene.start(name);
+    },
+  },
 ];

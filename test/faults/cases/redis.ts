@@ -49,6 +49,31 @@ export const redisCases: readonly FaultCase[] = [
     },
   },
   {
+    name: 'redis-power-cut',
+    group: 4,
+    about: 'the host of Redis loses its power: the last moments of its append-only file are gone',
+    quick: false,
+    async run(stage) {
+      const { redis, carriers } = stage.scene;
+      await midway(stage);
+      everyBindMayBreak(stage);
+      // Outcomes and receipts of that time are gone; takes and reservations too, and with them who was sent to.
+      stage.sent.add('submitted');
+      const fromMs = performance.now();
+      await redis.remember();
+      await stage.hold(stage.between(200, 800));
+      await redis.kill();
+      const seconds = (performance.now() - fromMs) / 1_000;
+      for (const { plan } of carriers) {
+        stage.everythingMayDouble(Math.ceil(plan.ratePerSecond * seconds));
+        stage.mayBeUnknown(Math.ceil(plan.ratePerSecond * seconds));
+      }
+      redis.fallBack();
+      await redis.start();
+      stage.healed();
+    },
+  },
+  {
     name: 'redis-lost',
     group: 4,
     about: 'Redis killed and all of its data gone: rebuilt from PostgreSQL',
