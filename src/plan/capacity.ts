@@ -20,11 +20,18 @@ export type BatchLimits = {
 export const batchRecipientsMin = 25;
 
 /**
- * Most recipients in a batch: what one slot sends in `batchSecondsMax`, so that a worker with few slots does
- * not hold what others could send; at least 25 (or the maximum if that is less), at most `batchRecipientsMax`.
+ * So long does the whole carrier take for a batch at most: it is the least that campaigns take turns by, and what some
+ * slots have left of an alert when the others are done.
  */
-export function batchRecipients(carrier: CarrierCapacity, limits: BatchLimits): number {
-  const sent = Math.floor((carrier.ratePerSecond / (carrier.binds ?? 1)) * limits.batchSecondsMax);
+const turnSeconds = 0.0125;
+
+/**
+ * Most recipients in a batch: what the carrier sends in one turn, and one slot in `batchSecondsMax`, so that a worker
+ * with few slots does not hold what others could send; at least 25 (or the maximum if that is less), at most
+ * `batchRecipientsMax`.
+ */
+export function batchRecipients({ ratePerSecond, binds = 1 }: CarrierCapacity, limits: BatchLimits): number {
+  const sent = Math.floor(ratePerSecond * Math.min(turnSeconds, limits.batchSecondsMax / binds));
   return Math.min(Math.max(sent, batchRecipientsMin), limits.batchRecipientsMax);
 }
 

@@ -19,9 +19,9 @@ import {
   type PlannedCampaign,
 } from '../db/plan.ts';
 import { readProgress } from '../db/progress.ts';
-import { type CampaignStatus, type Enqueue, type Id, type PublishProgress } from '../handoff.ts';
+import type { CampaignStatus, Enqueue, Id, PublishProgress } from '../handoff.ts';
 import type { Log } from '../telemetry.ts';
-import type { Turns } from './turns.ts';
+import type { TurnKind, Turns } from './turns.ts';
 
 /** What a launch needs. */
 export type LaunchParts = {
@@ -38,26 +38,43 @@ export type LaunchParts = {
 };
 
 /** Batches that are read, handed over and remembered at once. */
-const pageBatches = 20;
+const pageBatches = 64;
 
 /** Freezes and enqueues a campaign; true when all its batches are in Redis. `signal` ends it between batches. */
 export async function launch(parts: LaunchParts, campaign: PlannedCampaign, signal: AbortSignal): Promise<boolean> {
   const fields = fieldsOf(campaign.contents);
   if (!campaign.planned) {
     const startedMs = parts.clock.monotonicMs();
-    const frozen = await parts.turns.take(campaign.nature, () =>
+    const frozen = await parts.turns.take(kindOf(campaign), () =>
       freeze(parts.database, campaign, { ...parts, routes: parts.routes(), fields }),
     );
     if (frozen.kind === 'skipped') return false;
     const ms = Math.round(parts.clock.monotonicMs() - startedMs);
     parts.log.info('campaign.planned', { campaign: campaign.id, recipients: frozen.recipients, ms });
-    await parts.publish(await readProgress(parts.database.pool, [campaign.id]));
-    if (frozen.recipients === 0) return false;
+    if (frozen.recipients === 0) {
+      await publishProgress(parts, campaign.id);
+      return false;
+    }
   }
-  await tellStanding(parts, campaign.id, ['paused', 'cancelling']);
-  const shares = await carrierShares(parts.database.pool, campaign.id);
-  const done = await Promise.all(shares.map((share) => enqueueShare(parts, campaign, fields, share, signal)));
+  const [shares] = await Promise.all([
+    carrierShares(parts.database.pool, campaign.id),
+    tellStanding(parts, campaign.id, ['paused', 'cancelling']),
+  ]);
+  const [done] = await Promise.all([
+    Promise.all(shares.map((share) => enqueueShare(parts, campaign, fields, share, signal))),
+    // Nobody who waits for an alert waits for this.
+    campaign.planned ? undefined : publishProgress(parts, campaign.id),
+  ]);
   return done.every(Boolean);
+}
+
+function kindOf({ nature, isSmall }: PlannedCampaign): TurnKind {
+  if (nature === 'alert') return 'alert';
+  return isSmall ? 'small' : 'large';
+}
+
+async function publishProgress({ database, publish }: LaunchParts, campaign: Id): Promise<void> {
+  await publish(await readProgress(database.pool, [campaign]));
 }
 
 async function enqueueShare(
@@ -72,7 +89,7 @@ async function enqueueShare(
   let next = share.next;
   while (next <= share.last && !signal.aborted) {
     const through = Math.min(next + pageBatches - 1, share.last);
-    const { batches, epochs } = await parts.turns.take(campaign.nature, async () => {
+    const { batches, epochs } = await parts.turns.take(kindOf(campaign), async () => {
       const page = await pageStanding(pool, campaign.id);
       return {
         epochs: page.epochs,

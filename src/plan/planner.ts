@@ -91,7 +91,7 @@ export class Planner implements Service {
         const carrier = carriers.find((candidate) => candidate.name === name);
         return batchRecipients(carrier ?? { name, ratePerSecond: 0 }, limits);
       },
-      turns: new Turns(limits.campaignsAtOnceMax),
+      turns: turnsOf(options),
     };
     const loop = (name: string, pauseMs: number, action: () => Promise<void>) =>
       new Loop({ name, pauseMs, action, clock, log });
@@ -221,4 +221,11 @@ export class Planner implements Service {
   async #partitions(): Promise<void> {
     await ensurePartitions(this.#options.database.pool, this.#options.clock.nowMs());
   }
+}
+
+/** Turns by kind. A campaign that is frozen takes two connections, and each kind must find some. */
+function turnsOf({ database, limits }: PlannerOptions): Turns {
+  const share = Math.floor((database.pool.options.max ?? Number.POSITIVE_INFINITY) / 4);
+  const each = Math.max(1, Math.min(limits.campaignsAtOnceMax, share));
+  return new Turns({ alert: limits.campaignsAtOnceMax, small: each, large: each });
 }

@@ -1,23 +1,25 @@
 /**
- * A limit on work that is done at once. Alerts have turns of their own, so that no number of information
- * campaigns makes one wait. Pure.
+ * A limit on work that is done at once. Alerts have turns of their own, and so have small campaigns, so that neither
+ * waits for large ones, however many there are. Pure.
  */
-import type { Nature } from '../handoff.ts';
+
+/** Whose turns they are: alerts, and information for few or for many. */
+export type TurnKind = 'alert' | 'small' | 'large';
 
 type Lane = { free: number; readonly waiting: (() => void)[] };
 
-/** Turns, by nature, first come first served. */
+/** Turns, by kind, first come first served. */
 export class Turns {
-  readonly #lanes: Readonly<Record<Nature, Lane>>;
+  readonly #lanes: Readonly<Record<TurnKind, Lane>>;
 
-  /** `atOnceMax` for each nature. */
-  constructor(atOnceMax: number) {
-    this.#lanes = { alert: { free: atOnceMax, waiting: [] }, information: { free: atOnceMax, waiting: [] } };
+  /** How many of each kind at once. */
+  constructor({ alert, small, large }: Readonly<Record<TurnKind, number>>) {
+    this.#lanes = { alert: laneOf(alert), small: laneOf(small), large: laneOf(large) };
   }
 
   /** Runs `work` when it is its turn. */
-  async take<T>(nature: Nature, work: () => Promise<T>): Promise<T> {
-    const lane = this.#lanes[nature];
+  async take<T>(kind: TurnKind, work: () => Promise<T>): Promise<T> {
+    const lane = this.#lanes[kind];
     if (lane.free > 0) lane.free -= 1;
     else await new Promise<void>((resolve) => lane.waiting.push(resolve));
     try {
@@ -28,4 +30,8 @@ export class Turns {
       else next();
     }
   }
+}
+
+function laneOf(free: number): Lane {
+  return { free, waiting: [] };
 }

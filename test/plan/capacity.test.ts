@@ -4,13 +4,12 @@ import { batchRecipients, expectedSeconds } from '../../src/plan/capacity.ts';
 
 const limits = { batchSecondsMax: 1, batchRecipientsMax: 500 };
 
-test('capacity - a batch is what a slot sends in its time, within bounds', () => {
-  const sizeAt = (ratePerSecond: number) => batchRecipients({ name: 'north', ratePerSecond }, limits);
-  expect([0.1, 24, 26, 100, 499.9, 500, 1e7].map(sizeAt)).toEqual([25, 25, 26, 100, 499, 500, 500]);
-  expect(batchRecipients({ name: 'north', ratePerSecond: 1000 }, { batchSecondsMax: 1, batchRecipientsMax: 10 })).toBe(
-    10,
-  );
-  expect(batchRecipients({ name: 'north', ratePerSecond: 1000, binds: 4 }, limits)).toBe(250);
+test('capacity - a batch is what a carrier sends in its turn, and a slot in its time, within bounds', () => {
+  const sizeAt = (ratePerSecond: number) => batchRecipients({ name: 'north', ratePerSecond, binds: 4 }, limits);
+  expect([0.1, 2_000, 2_080, 8_000, 39_999, 40_000, 1e7].map(sizeAt)).toEqual([25, 25, 26, 100, 499, 500, 500]);
+  const withLimits = (batchSecondsMax: number, batchRecipientsMax: number, binds = 1) =>
+    batchRecipients({ name: 'north', ratePerSecond: 20_000, binds }, { batchSecondsMax, batchRecipientsMax });
+  expect([withLimits(1, 10), withLimits(1, 500, 4), withLimits(0.05, 500, 10)]).toEqual([10, 250, 100]);
 });
 
 test('capacity - the slowest carrier decides how long a campaign takes', () => {
