@@ -45,10 +45,10 @@ export const settingsSchema = z.object({
   batchRecipientsMax: count(1, 2000).default(500).describe('Most recipients in a batch.'),
   batchSecondsMax: z.coerce
     .number()
-    .min(0.05)
+    .min(0.01)
     .max(60)
-    .default(1)
-    .describe('Longest time in which one slot sends a batch; slow carriers get smaller batches.'),
+    .default(0.05)
+    .describe('Longest time in which one slot sends a batch: small batches make fair shares, large ones cost less.'),
   plannerLeaseMs: count(1000, 600_000)
     .default(10_000)
     .describe('A campaign of a planner that does not renew for this long is taken over.'),
@@ -75,7 +75,7 @@ export const settingsSchema = z.object({
     .default(32)
     .describe('Batches of fewer recipients are encoded on the main thread.'),
   batchesAheadMax: count(1, 5_000)
-    .default(64)
+    .default(256)
     .describe('Batches that a worker holds per carrier before they are written.'),
   secondsAheadMax: z.coerce
     .number()
