@@ -58,7 +58,7 @@ export function judgeStorm(
   return {
     jain: rounded(fairness.reduce((sum, value) => sum + value, 0) / fairness.length),
     jainLeast: rounded(Math.min(...fairness)),
-    windows: fairness.length,
+    jainByWindow: fairness.map((value) => rounded(value)),
     windowSeconds: rounded(windowMs / 1000),
     smallP50Ms: rounded(quantileOf(small, 0.5)),
     smallP99Ms: rounded(quantileOf(small, 0.99)),

@@ -41,12 +41,12 @@ export type PlannedCampaign = {
   readonly weight: number;
   readonly expiresAtMs: number;
   readonly planned: boolean;
-  /** It is for few, whatever its audience comes to. */
-  readonly isSmall: boolean;
+  /** It is for no more than so many, counted up to `countedMax`. */
+  readonly residentsAtMost: number;
 };
 
-/** A campaign for fewer is small. */
-const smallResidents = 1_000;
+/** Counting further would take longer than what it is for. */
+const countedMax = 10_000;
 
 /** A `PlannedCampaign` from `campaigns c`. */
 export const campaignColumns = `c.id, c.organisation_id as organisation, c.nature, c.status, c.sender, c.audience,
@@ -55,11 +55,12 @@ export const campaignColumns = `c.id, c.organisation_id as organisation, c.natur
   (select o.weight from organisations o where o.id = c.organisation_id) as weight,
   (extract(epoch from coalesce(c.expires_at, c.launched_at + c.validity_seconds * interval '1 second')) * 1000)::float8
     as "expiresAtMs", c.planned_at is not null as planned,
-  case when c.audience ? 'lists' then not exists (select from list_members m
-      where m.organisation_id = c.organisation_id
-        and m.list_id in (select jsonb_array_elements_text(c.audience -> 'lists')::bigint) offset ${smallResidents})
-    else not exists (select from residents r where r.organisation_id = c.organisation_id offset ${smallResidents})
-  end as "isSmall"`;
+  (select count(*)::int from (
+    select from residents r where not c.audience ? 'lists' and r.organisation_id = c.organisation_id
+    union all
+    select from list_members m where m.organisation_id = c.organisation_id
+      and m.list_id in (select jsonb_array_elements_text(c.audience -> 'lists')::bigint)
+    limit ${countedMax}) counted) as "residentsAtMost"`;
 
 /** What a worker must know of the campaign; `fields` are those that its packed recipients carry. */
 export function contentOf(campaign: PlannedCampaign, fields: readonly RecipientField[]): CampaignContent {

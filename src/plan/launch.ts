@@ -39,13 +39,19 @@ export type LaunchParts = {
 
 /** Batches that are read, handed over and remembered at once. */
 const pageBatches = 64;
+/** A campaign for no more is small. */
+const smallResidents = 1_000;
+/** About as long as it takes to freeze a recipient, and several times that when many launch at once. */
+const frozenMs = 0.1;
 
 /** Freezes and enqueues a campaign; true when all its batches are in Redis. `signal` ends it between batches. */
 export async function launch(parts: LaunchParts, campaign: PlannedCampaign, signal: AbortSignal): Promise<boolean> {
   const fields = fieldsOf(campaign.contents);
   if (!campaign.planned) {
     const startedMs = parts.clock.monotonicMs();
-    const frozen = await parts.turns.take(kindOf(campaign), () =>
+    // One of many residents lets those go ahead that come within the time that it takes, and no later ones.
+    const dueMs = startedMs + campaign.residentsAtMost * frozenMs;
+    const frozen = await parts.turns.take(kindOf(campaign), dueMs, () =>
       freeze(parts.database, campaign, { ...parts, routes: parts.routes(), fields }),
     );
     if (frozen.kind === 'skipped') return false;
@@ -68,9 +74,9 @@ export async function launch(parts: LaunchParts, campaign: PlannedCampaign, sign
   return done.every(Boolean);
 }
 
-function kindOf({ nature, isSmall }: PlannedCampaign): TurnKind {
+function kindOf({ nature, residentsAtMost }: PlannedCampaign): TurnKind {
   if (nature === 'alert') return 'alert';
-  return isSmall ? 'small' : 'large';
+  return residentsAtMost <= smallResidents ? 'small' : 'large';
 }
 
 async function publishProgress({ database, publish }: LaunchParts, campaign: Id): Promise<void> {
@@ -86,16 +92,21 @@ async function enqueueShare(
 ): Promise<boolean> {
   const { pool } = parts.database;
   const content = contentOf(campaign, fields);
+  const kind = kindOf(campaign);
   let next = share.next;
   while (next <= share.last && !signal.aborted) {
     const through = Math.min(next + pageBatches - 1, share.last);
-    const { batches, epochs } = await parts.turns.take(kindOf(campaign), async () => {
-      const page = await pageStanding(pool, campaign.id);
-      return {
-        epochs: page.epochs,
-        batches: await packedBatches(pool, campaign, { from: next, through, settleOnly: page.settleOnly }),
-      };
-    });
+    const { batches, epochs } = await parts.turns.take(
+      kind === 'large' ? 'page' : kind,
+      parts.clock.monotonicMs(),
+      async () => {
+        const page = await pageStanding(pool, campaign.id);
+        return {
+          epochs: page.epochs,
+          batches: await packedBatches(pool, campaign, { from: next, through, settleOnly: page.settleOnly }),
+        };
+      },
+    );
     const last = through === share.last;
     const added = await parts.enqueue.enqueue(share.carrier, content, batches, { last, signal });
     if (added > 0 && (await checkpoint(pool, campaign.id, share.carrier, next + added - 1, epochs))) next += added;

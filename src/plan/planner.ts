@@ -223,9 +223,12 @@ export class Planner implements Service {
   }
 }
 
-/** Turns by kind. A campaign that is frozen takes two connections, and each kind must find some. */
+/**
+ * Turns by kind, so that each finds connections, and information leaves a fifth of them to whatever else there is. A
+ * campaign that is frozen takes two.
+ */
 function turnsOf({ database, limits }: PlannerOptions): Turns {
-  const share = Math.floor((database.pool.options.max ?? Number.POSITIVE_INFINITY) / 4);
-  const each = Math.max(1, Math.min(limits.campaignsAtOnceMax, share));
-  return new Turns({ alert: limits.campaignsAtOnceMax, small: each, large: each });
+  const tenth = (database.pool.options.max ?? Number.POSITIVE_INFINITY) / 10;
+  const most = (tenths: number) => Math.max(1, Math.min(limits.campaignsAtOnceMax, Math.floor(tenths * tenth)));
+  return new Turns({ alert: limits.campaignsAtOnceMax, small: most(2), large: most(1), page: most(2) });
 }
