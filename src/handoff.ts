@@ -339,8 +339,8 @@ export type Conveyor = {
   /** Id of the last outcome entry of a carrier, be it deleted by now; `0-0` when there was none. */
   lastOutcome(carrier: string): Promise<string>;
   /**
-   * Adds an outcome entry that gives the first `recipients` indexes of a batch the outcome `kind`: one record
-   * with that count, segment 0 of 1, no message id.
+   * Adds an outcome entry that gives `indexes` of a batch, ascending, the outcome `kind`: one record for each run of
+   * them, segment 0 of 1, no message id.
    */
-  settle(carrier: string, header: OutcomeHeader, recipients: number, kind: OutcomeKind): Promise<void>;
+  settle(carrier: string, header: OutcomeHeader, indexes: readonly number[], kind: OutcomeKind): Promise<void>;
 };

@@ -103,9 +103,13 @@ export function lowestState(rows: StateRows, index: number): number {
   return lowest;
 }
 
-/** Whether a carrier gave messages of a batch up for another one. */
-export function isRerouted(rows: StateRows): boolean {
-  return rows[0]?.some((byte) => (byte & 15) === segmentStates.rerouted) ?? false;
+/** Indexes of the messages of a batch that a carrier gave up for another one. */
+export function reroutedIndexes(rows: StateRows): ReadonlySet<number> {
+  const indexes = new Set<number>();
+  rows[0]?.forEach((byte, index) => {
+    if ((byte & 15) === segmentStates.rerouted) indexes.add(index);
+  });
+  return indexes;
 }
 
 /**

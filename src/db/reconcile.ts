@@ -5,7 +5,7 @@
 import type { Pool } from 'pg';
 import type { Id } from '../handoff.ts';
 import type { Database } from './client.ts';
-import { foldBatch, isRerouted } from './fold.ts';
+import { foldBatch, reroutedIndexes } from './fold.ts';
 import { checkLease, type Lease } from './leases.ts';
 import { campaignColumns, type PlannedCampaign } from './plan.ts';
 
@@ -117,8 +117,8 @@ export type BatchStanding = {
   readonly states: Uint8Array;
   /** Name of the Redis data into which it was put again last. */
   readonly restored: string | null;
-  /** Carriers that gave messages of it up for another one. */
-  readonly gaveUp: readonly string[];
+  /** Which places of it carriers gave up for another one; without those that gave none up. */
+  readonly gaveUp: ReadonlyMap<string, ReadonlySet<number>>;
 };
 
 /** Batches `from` to `through` of a campaign with what is recorded of them. */
@@ -148,7 +148,11 @@ export async function batchStandings(
   }
   return batches.rows.map((batch) => {
     const carriers = [...(rows.get(batch.number) ?? [])];
-    const gaveUp = carriers.flatMap(([carrier, segments]) => (isRerouted(segments) ? [carrier] : []));
+    const gaveUp = new Map<string, ReadonlySet<number>>();
+    for (const [carrier, segments] of carriers) {
+      const indexes = reroutedIndexes(segments);
+      if (indexes.size > 0) gaveUp.set(carrier, indexes);
+    }
     const states = foldBatch(
       carriers.map(([, segments]) => segments),
       batch.recipients,

@@ -58,15 +58,20 @@ const attemptsMax = 5;
 const clockMarginMs = 2000;
 const verbs: Readonly<Partial<Record<CampaignStatus, 'pause' | 'cancel'>>> = { paused: 'pause', cancelling: 'cancel' };
 
+/** By carrier: Redis's time up to which every outcome is recorded. */
+export type RecordedThrough = ReadonlyMap<string, number>;
+
 /**
  * Looks once, and restores what Redis lost: all its data, or the last batches that were put into it, as after
- * a power cut within its append-only file's second or a failover to a replica that was behind.
+ * a power cut within its append-only file's second or a failover to a replica that was behind. `through`: what was so
+ * before an earlier look that found everything good; without it only the last record says how far workers had got.
  * @throws Fault `fenced` when another process took the lease meanwhile, `postgres`, `redis`.
  */
 export async function reconcile(
   options: ReconcilerOptions,
   signal: AbortSignal,
   stranded: Stranded = new Stranded(),
+  through: RecordedThrough = new Map(),
 ): Promise<Reconciled> {
   const { database, conveyor, owner, leaseMs } = options;
   const [current, known] = [await conveyor.epoch(), await readEpochs(database.pool)];
@@ -80,7 +85,7 @@ export async function reconcile(
     if (left.length > 0) return await restoreStranded(options, lease, left, signal);
     if (lost !== undefined) return await restoreShares(options, lease, known.good ?? '', lost, signal);
     if (known.good === undefined && known.restoring === undefined) return await nameData(options, lease, current);
-    return await restoreAll(options, lease, current, known.restoring, signal);
+    return await restoreAll(options, lease, current, known.restoring, through, signal);
   } finally {
     await releaseLease(database.pool, lease);
   }
@@ -99,6 +104,7 @@ async function restoreAll(
   lease: Lease,
   current: string | undefined,
   restoring: string | undefined,
+  through: RecordedThrough,
   signal: AbortSignal,
 ): Promise<Reconciled> {
   const { database, conveyor, log } = options;
@@ -113,7 +119,7 @@ async function restoreAll(
   for (const campaign of await openCampaigns(database.pool)) {
     for (const share of await enqueuedShares(database.pool, campaign.id)) shares.push({ ...share, campaign });
   }
-  const done = await restoreShares(options, lease, epoch, shares, signal);
+  const done = await restoreShares(options, lease, epoch, shares, signal, through);
   if (done !== 'restored') return done;
   await conveyor.setEpoch(epoch);
   await endRestore(database, lease, epoch);
@@ -155,13 +161,16 @@ async function restoreShares(
   epoch: string,
   shares: readonly LostShare[],
   signal: AbortSignal,
+  // Data that only fell back may have lost outcomes of before that moment, so then it counts for nothing.
+  through: RecordedThrough = new Map(),
 ): Promise<Reconciled> {
   const recorded = await lastRecordedMs(options.database.pool);
   for (const share of shares) {
-    const recordedMs = Math.max(recorded.get(share.carrier) ?? 0, share.campaign.plannedAtMs);
-    const reach = options.reachOf(share.carrier);
+    const { carrier, campaign } = share;
+    const recordedMs = Math.max(recorded.get(carrier) ?? 0, through.get(carrier) ?? 0, campaign.plannedAtMs);
+    const reach = options.reachOf(carrier);
     const taken = new Taken(reach, recordedMs - clockMarginMs, options.clock.nowMs());
-    await restoreShare(options, lease, epoch, share.campaign, share, taken, signal);
+    await restoreShare(options, lease, epoch, campaign, share, taken, signal);
     if (signal.aborted) return 'elsewhere';
   }
   return 'restored';
@@ -189,14 +198,16 @@ async function restoreShare(
     for (const standing of standings) {
       const isJudged = standing.restored === epoch;
       // What a carrier gave up may have been sent by the next one, whose pace says nothing of this share.
-      const bound = standing.gaveUp.length > 0 ? everything : taken;
+      const bound = standing.gaveUp.size > 0 ? everything : taken;
       const judged = judge(campaign.nature, standing.states, isJudged ? undefined : bound);
       // What goes in again and again without an outcome is itself at fault.
       const isHopeless = judged.kind === 'again' && !isJudged && standing.attempt >= attemptsMax;
-      const verdict = isHopeless ? ({ kind: 'unknown' } as const) : judged;
-      if (verdict.kind === 'again') again.set(standing.number, verdict.only);
-      if (verdict.kind === 'unknown') unknown += 1;
-      if (verdict.kind === 'unknown') await settleUnknown(options, campaign, carrier, standing);
+      if (judged.kind === 'complete') continue;
+      if (judged.kind === 'again' && !isHopeless) again.set(standing.number, judged.only);
+      else {
+        unknown += 1;
+        await settleUnknown(options, campaign, carrier, standing, judged.only);
+      }
     }
     await enqueueAgain(options, lease, epoch, campaign, carrier, again, signal);
     if (signal.aborted) return;
@@ -205,20 +216,24 @@ async function restoreShare(
   await conveyor.raiseLastBatch(carrier, campaign.id, share.through);
 }
 
+/** Only those indexes: what has an outcome at one carrier would be counted at two. */
 async function settleUnknown(
   { conveyor, clock, database }: ReconcilerOptions,
   campaign: OpenCampaign,
   carrier: string,
-  { number, attempt, firstOrdinal, recipients, gaveUp }: BatchStanding,
+  { number, attempt, firstOrdinal, gaveUp }: BatchStanding,
+  only: readonly number[],
 ): Promise<void> {
   const { id, organisation } = campaign;
-  if (gaveUp.includes(carrier)) {
-    // What it gave up does not count at this carrier any more, but where it went.
-    const others = (await carriersOfCampaign(database.pool, id)).filter((other) => !gaveUp.includes(other));
-    carrier = others[0] ?? carrier;
-  }
   const header = { campaign: id, organisation, batch: number, attempt, firstOrdinal, atMs: clock.nowMs() };
-  await conveyor.settle(carrier, header, recipients, 'unknown');
+  const gone = gaveUp.get(carrier);
+  const kept = gone === undefined ? only : only.filter((index) => !gone.has(index));
+  if (kept.length > 0) await conveyor.settle(carrier, header, kept, 'unknown');
+  if (gone === undefined || kept.length === only.length) return;
+  // What it gave up does not count at this carrier any more, but where it went.
+  const other = (await carriersOfCampaign(database.pool, id)).find((name) => !gaveUp.has(name)) ?? carrier;
+  const moved = only.filter((index) => gone.has(index));
+  await conveyor.settle(other, header, moved, 'unknown');
 }
 
 async function enqueueAgain(

@@ -33,11 +33,10 @@ export class Taken {
   }
 }
 
-/** What becomes of a batch: nothing is missing, its rest may have been sent, or these indexes are to be sent. */
+/** What becomes of a batch: nothing is missing, or `only` these indexes may have been sent, or are to be sent. */
 export type Verdict =
   | { readonly kind: 'complete' }
-  | { readonly kind: 'unknown' }
-  | { readonly kind: 'again'; readonly only: readonly number[] };
+  | { readonly kind: 'unknown' | 'again'; readonly only: readonly number[] };
 
 /**
  * Judges a batch by its recorded states. Without `taken` it was judged before, and goes in again with the same
@@ -52,5 +51,5 @@ export function judge(nature: Nature, states: Uint8Array, taken: Taken | undefin
   }
   if (only.length === 0) return { kind: 'complete' };
   const mayBeSent = taken?.next(only.length) ?? false;
-  return nature === 'information' && mayBeSent ? { kind: 'unknown' } : { kind: 'again', only };
+  return { kind: nature === 'information' && mayBeSent ? 'unknown' : 'again', only };
 }

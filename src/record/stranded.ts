@@ -5,6 +5,7 @@
  */
 import type { Database } from '../db/client.ts';
 import {
+  carriersOfCampaign,
   enqueuedShares,
   type LostShare,
   type OpenCampaign,
@@ -31,7 +32,7 @@ export class Stranded {
     const open = unfinished.size === 0 ? [] : await openCampaigns(pool);
     for (const campaign of open.filter(({ id }) => unfinished.has(id))) {
       const shares = await enqueuedShares(pool, campaign.id);
-      if (!(await isOver(parts, campaign, shares))) continue;
+      if (!(await isOver(parts, campaign))) continue;
       // Only now: what was recorded meanwhile counts.
       const known = (await unfinishedCampaigns(pool)).get(campaign.id);
       if (known === undefined) continue;
@@ -43,17 +44,17 @@ export class Stranded {
   }
 }
 
-/** No batch is left, and then every outcome is recorded: a batch's last outcomes come in the step that ends it. */
-async function isOver(
-  { database, conveyor }: StrandedParts,
-  campaign: OpenCampaign,
-  shares: readonly { readonly carrier: string }[],
-): Promise<boolean> {
-  for (const { carrier } of shares) if ((await conveyor.batchesLeft(carrier, campaign.id)) > 0) return false;
+/**
+ * No batch is left, and then every outcome is recorded: a batch's last outcomes come in the step that ends it. Of all
+ * its carriers, also those for which nothing was planned and which got what others gave up.
+ */
+async function isOver({ database, conveyor }: StrandedParts, { id }: OpenCampaign): Promise<boolean> {
+  const carriers = await carriersOfCampaign(database.pool, id);
+  for (const carrier of carriers) if ((await conveyor.batchesLeft(carrier, id)) > 0) return false;
   const last = new Map<string, string>();
-  for (const { carrier } of shares) last.set(carrier, await conveyor.lastOutcome(carrier));
+  for (const carrier of carriers) last.set(carrier, await conveyor.lastOutcome(carrier));
   const recorded = await recordedThrough(database.pool);
-  return shares.every(({ carrier }) => !isLater(last.get(carrier) ?? '0-0', recorded.get(carrier) ?? '0-0'));
+  return carriers.every((carrier) => !isLater(last.get(carrier) ?? '0-0', recorded.get(carrier) ?? '0-0'));
 }
 
 /** Whether the entry id `one` is later than `other`. */

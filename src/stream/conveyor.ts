@@ -56,9 +56,13 @@ export class StreamConveyor implements Conveyor {
   }
 
   /** See `Conveyor`. */
-  async settle(carrier: string, header: OutcomeHeader, recipients: number, kind: OutcomeKind): Promise<void> {
+  async settle(carrier: string, header: OutcomeHeader, indexes: readonly number[], kind: OutcomeKind): Promise<void> {
     const writer = new OutcomeWriter(oneRecordBytes);
-    writer.add(0, recipients, 0, 1, kind, 0, '');
+    for (let from = 0, to = 0; from < indexes.length; from = to) {
+      const first = indexes[from] as number;
+      while (indexes[to] === first + to - from) to += 1;
+      writer.add(first, to - from, 0, 1, kind, 0, '');
+    }
     const key = carrierKeys(carrier).outcomes;
     await this.#redis.xadd(key, '*', 'v', entryVersion, 'h', JSON.stringify(header), 'o', writer.take());
   }

@@ -11,9 +11,11 @@ import {
   outcomeCodes,
 } from '../../src/handoff.ts';
 import { reconcile, type ReconcilerOptions } from '../../src/record/reconcile.ts';
+import { Reconciler } from '../../src/record/reconciler.ts';
 import { judge, Taken } from '../../src/record/restore.ts';
 import { Stranded } from '../../src/record/stranded.ts';
-import { entryVersion, OutcomeWriter, readBatch, readOutcomes } from '../../src/stream/entry.ts';
+import { StreamConveyor } from '../../src/stream/conveyor.ts';
+import { readBatch, readOutcomes } from '../../src/stream/entry.ts';
 import { carrierKeys, planKeys } from '../../src/stream/keys.ts';
 import { Producer } from '../../src/stream/producer.ts';
 import { silentLog } from '../../src/telemetry.ts';
@@ -44,12 +46,7 @@ function conveyor(): Conveyor {
     batchesLeft: async (name, campaign) => await s.redis.xlen(carrierKeys(name).campaign(campaign)),
     lastOutcome: async (name) =>
       (await s.redis.xrevrange(carrierKeys(name).outcomes, '+', '-', 'COUNT', 1))[0]?.[0] ?? '0-0',
-    async settle(name, header, recipients, kind) {
-      const writer = new OutcomeWriter(64);
-      writer.add(0, recipients, 0, 1, kind, 0, '');
-      const fields = ['v', entryVersion, 'h', JSON.stringify(header), 'o', writer.take()] as const;
-      await s.redis.xadd(carrierKeys(name).outcomes, '*', ...fields);
-    },
+    settle: (...args) => new StreamConveyor(s.redis).settle(...args),
   };
 }
 
@@ -114,6 +111,20 @@ async function recordOutcomes(
 
 async function inRedis(campaign: Id): Promise<Batch[]> {
   return (await s.redis.xrangeBuffer(keys.campaign(campaign), '-', '+')).map(([, fields]) => readBatch(fields));
+}
+
+/** Batch, first index and count of each record of outcomes that were added. */
+async function unknownRuns(at: string): Promise<number[][]> {
+  const entries = await s.redis.xrangeBuffer(carrierKeys(at).outcomes, '-', '+');
+  return entries.flatMap(([, fields]) => {
+    const { batch } = JSON.parse(String(fields[3])) as { batch: number };
+    const runs: number[][] = [];
+    readOutcomes(fields[5]!, (index, count, _s, _n, code) => {
+      expect(code).toBe(outcomeCodes.unknown);
+      runs.push([batch, index, count]);
+    });
+    return runs;
+  });
 }
 
 async function unknownBatches(at = carrier): Promise<number[]> {
@@ -199,6 +210,24 @@ test('reconcile - information that a carrier gave up may have been sent by the n
   expect((await inRedis(campaign)).map(({ number }) => number)).toEqual([3]);
 });
 
+test('reconcile - of a batch given up in part what lacks an outcome is unknown, each at its carrier', async () => {
+  await reconcile(options(), signal);
+  const campaign = await campaignOfBatches('information', 1);
+  const givenUp = [3, 4, 7].map((index): TestOutcome => ({ index, kind: 'rerouted' }));
+  await recordOutcomes(campaign, [[1, [...accepted(0, 3), ...givenUp]]]);
+  await s.owner.query("insert into campaign_carriers values ($1, 'south', $2, 0, 1, 0, 0)", [campaign, s.organisation]);
+  await s.redis.flushdb();
+  await reconcile(options(), signal);
+  expect(await unknownRuns('south')).toEqual([
+    [1, 3, 2],
+    [1, 7, 1],
+  ]);
+  expect(await unknownRuns(carrier)).toEqual([
+    [1, 5, 2],
+    [1, 8, 2],
+  ]);
+});
+
 test('reconcile - one that died in the middle is finished by another, and nothing goes in twice', async () => {
   await reconcile(options(), signal);
   const campaign = await campaignOfBatches('alert', 5);
@@ -245,6 +274,52 @@ test('reconcile - paused and cancelled campaigns are so again', async () => {
   expect(await s.redis.hget(keys.meta(paused), 'state')).toBe('paused');
   expect(await s.redis.zscore(keys.schedule('information'), paused)).toBeNull();
   expect(await s.redis.hget(keys.meta(cancelled), 'state')).toBe('cancelled');
+});
+
+/** One recipient a second beside what is in hands: two more in the margin of clocks, so three batches at least. */
+const slowly = () => ({ ratePerSecond: 1, recipientsInHandsMax: 2 * batchSize });
+
+/** A paused campaign that was planned an hour ago, and of which nothing was sent since. */
+async function pausedForAnHour(): Promise<Id> {
+  const campaign = await campaignOfBatches('information', 5, 'paused');
+  await s.owner.query("update campaigns set planned_at = now() - interval '1 hour' where id = $1", [campaign]);
+  return campaign;
+}
+
+test('reconcile - what was recorded up to the last good look bounds what can have been taken of a paused campaign', async () => {
+  await reconcile(options(), signal);
+  const campaign = await pausedForAnHour();
+  await s.redis.flushdb();
+  await reconcile(options({ reachOf: slowly }), signal, undefined, new Map([[carrier, Date.now()]]));
+  expect(await unknownBatches()).toEqual([1, 2, 3]);
+  expect((await inRedis(campaign)).map(({ number }) => number)).toEqual([4, 5]);
+});
+
+test('reconcile - where Redis only fell back, outcomes of before may be gone, so only the record counts', async () => {
+  await reconcile(options(), signal);
+  const campaign = await pausedForAnHour();
+  await s.redis.hset(keys.meta(campaign), 'last', 0);
+  await reconcile(options({ reachOf: slowly }), signal, undefined, new Map([[carrier, Date.now()]]));
+  expect(await unknownBatches()).toEqual([1, 2, 3, 4, 5]);
+});
+
+test('reconciler - believes what the recorder knew before a look that found everything good, and nothing later', async () => {
+  const later = [Date.now(), Date.now() + 3_600_000];
+  const through = () => new Map([[carrier, later.shift() ?? Number.POSITIVE_INFINITY]]);
+  const reconciler = new Reconciler(options({ reachOf: slowly }), 1, through);
+  const campaign = await pausedForAnHour();
+  await s.redis.hset(keys.meta(campaign), 'last', 5);
+  await reconciler.start();
+  await s.redis.flushdb();
+  await s.until(
+    async () => (await inRedis(campaign)).length,
+    (length) => {
+      s.look();
+      return length === 2;
+    },
+  );
+  await reconciler.stop();
+  expect(await unknownBatches()).toEqual([1, 2, 3]);
 });
 
 test('reconcile - a carrier’s rate since the last record bounds what can have been taken', () => {
@@ -294,6 +369,15 @@ test('stranded - an alert that nobody has any more goes out again, but not for e
   await s.redis.del(keys.campaign(id));
   await reconcile(options(), signal, looks);
   expect(await reconcile(options(), signal, looks)).toBe('restored');
+  expect(await inRedis(id)).toEqual([]);
+});
+
+test('stranded - what waits at a carrier that only got what another gave up is not stranded', async () => {
+  const id = await strandedCampaign('alert');
+  await s.owner.query("insert into campaign_carriers values ($1, 'south', $2, 0, 1, 0, 0)", [id, s.organisation]);
+  await s.redis.xadd(carrierKeys('south').campaign(id), '*', 'v', 'any');
+  const looks = new Stranded();
+  for (const _ of [1, 2, 3]) expect(await reconcile(options(), signal, looks)).toBe('good');
   expect(await inRedis(id)).toEqual([]);
 });
 
