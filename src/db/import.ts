@@ -3,6 +3,7 @@
  * again by their external reference; those without one are always new. What is as it should be is not written.
  */
 import { DatabaseError } from 'pg';
+import { Fault } from '../fault.ts';
 import type { Id } from '../handoff.ts';
 import type { Channel, ResidentFields } from './residents.ts';
 import { me, only, type Run, type Statement } from './scope.ts';
@@ -82,17 +83,19 @@ const reachable = '(p.opted_out_at is not null) = false';
  * PostgreSQL look rows up one by one: statistics lag behind an import, and a join that seems cheap by them would read
  * all of an organisation for each chunk. There is no `on conflict`, which costs half as much again: a row that somebody
  * else writes at the same moment fails the statement. A text of one empty value is split into none, hence `coalesce`.
+ * Residents are `held` before any of their contact points, in the order of everybody else who writes both. One that
+ * somebody else has changed or deleted since the statement began is not, and the chunk is to be looked at again.
  */
 const importChunk: Statement = {
   text: `with org as materialized (
       select ${me} as id, floor(extract(epoch from clock_timestamp()) * 1000)::bigint << 22 as first_id),
     input as materialized (
       select i.reference, ${fields.map((field) => `coalesce(i.${field}, '') as ${field}`).join(', ')}, i.contacts,
-        r.id as known, coalesce(r.id, (select first_id from org) | nextval('id_seq')) as id,
+        r.id as known, r.version, coalesce(r.id, (select first_id from org) | nextval('id_seq')) as id,
         r.id is not null and (${differs}) as differs
       from rows from (unnest(string_to_array($1, chr(31), '')), ${[2, 3, 4, 5, 6, 7, 8].map(column).join(', ')})
         as i (reference, ${fieldList}, contacts)
-      left join lateral (select * from residents r where r.organisation_id = (select id from org)
+      left join lateral (select *, xmin as version from residents r where r.organisation_id = (select id from org)
         and r.external_reference = i.reference offset 0) r on true),
     fresh as (insert into residents (id, organisation_id, external_reference, ${fieldList})
       select id, (select id from org), reference, ${fieldList} from input where known is null),
@@ -105,15 +108,19 @@ const importChunk: Statement = {
         where p.organisation_id = (select id from org) and p.resident_id = i.known and ${reachable} offset 0) p
       where $16 and i.known is not null
         and left(p.channel, 1) || p.address <> all (coalesce(string_to_array(i.contacts, ' '), '{}'))),
-    gone as (delete from contact_points p using stale s where p.organisation_id = (select id from org)
-        and p.resident_id = any (array(select resident_id from stale)) and p.resident_id = s.resident_id
-        and p.channel = s.channel and p.address = s.address and ${reachable}
-      returning p.resident_id as id),
     changing as materialized (select * from input where known is not null
-      and (differs or known in (select id from lacking) or known in (select id from gone))),
+      and (differs or known in (select id from lacking) or known in (select resident_id from stale))),
+    held as materialized (select count(r.version) = (select count(*) from changing) as is_whole
+      from (select known, version from changing order by known) c cross join lateral (
+        select r.xmin as version from residents r
+        where r.organisation_id = (select id from org) and r.id = c.known for no key update offset 0) r
+      where r.version = c.version),
+    gone as (delete from contact_points p using stale s where (select is_whole from held)
+        and p.organisation_id = (select id from org) and p.resident_id = any (array(select resident_id from stale))
+        and p.resident_id = s.resident_id and p.channel = s.channel and p.address = s.address and ${reachable}),
     changed as (update residents r set updated_at = now(), ${newer.join(', ')} from changing i
-      where r.organisation_id = (select id from org) and r.id = any (array(select known from changing))
-        and r.id = i.known),
+      where (select is_whole from held) and r.organisation_id = (select id from org)
+        and r.id = any (array(select known from changing)) and r.id = i.known),
     added as (insert into contact_points (organisation_id, resident_id, channel, address)
       select (select id from org), i.id, ${contact} from input i cross join lateral ${contactsOf('i')} as c
         where i.known is null
@@ -121,7 +128,8 @@ const importChunk: Statement = {
     members as (insert into list_members (organisation_id, list_id, resident_id)
       select (select id from org), $9::bigint, i.id from input i where $9::bigint is not null and (i.known is null
         or not exists (select from list_members m where m.list_id = $9::bigint and m.resident_id = i.known offset 0)))
-    select count(*) filter (where known is null)::int as created, count(known)::int as updated from input`,
+    select count(*) filter (where known is null)::int as created, count(known)::int as updated,
+      (select is_whole from held) as "isWhole" from input`,
 };
 
 /**
@@ -137,15 +145,28 @@ export async function importResidents(
   const values = chunkValues(residents, columns, list);
   for (let attempt = 1; ; attempt += 1) {
     await run({ text: 'savepoint chunk' });
-    try {
-      const counts = only(await run<{ created: number; updated: number }>(importChunk, values));
+    const written = await writeChunk(run, values);
+    if (written.kind === 'written') {
       await run({ text: 'release savepoint chunk' });
-      return counts;
-    } catch (error) {
-      if (!(error instanceof DatabaseError) || !raced.includes(error.code ?? '') || attempt === attemptsMax)
-        throw error;
-      await run({ text: 'rollback to savepoint chunk' });
+      return written.counts;
     }
+    if (attempt === attemptsMax) throw written.because;
+    await run({ text: 'rollback to savepoint chunk' });
+  }
+}
+
+type Written =
+  | { readonly kind: 'written'; readonly counts: ImportCounts }
+  | { readonly kind: 'raced'; readonly because: Error };
+
+async function writeChunk(run: Run, values: readonly unknown[]): Promise<Written> {
+  try {
+    const { isWhole, ...counts } = only(await run<ImportCounts & { isWhole: boolean }>(importChunk, values));
+    if (isWhole) return { kind: 'written', counts };
+    return { kind: 'raced', because: new Fault('postgres', 'others keep changing the residents of the import') };
+  } catch (error) {
+    if (error instanceof DatabaseError && raced.includes(error.code ?? '')) return { kind: 'raced', because: error };
+    throw error;
   }
 }
 
