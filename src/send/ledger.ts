@@ -63,6 +63,7 @@ export class BatchLedger {
   /** Frames and refused recipients together: what `answered` has bits for. */
   readonly units: number;
   #settled = 0;
+  #givesUp = false;
   readonly #tries = new Map<number, number>();
   readonly #outcomes: OutcomeWriter;
 
@@ -84,6 +85,7 @@ export class BatchLedger {
   static closed(batch: Batch, kind: OutcomeKind): BatchLedger {
     const ledger = new BatchLedger(batch, noFrames);
     for (const [first, count] of runsOf(batch)) ledger.#outcomes.add(first, count, 0, 1, kind, 0, '');
+    ledger.#givesUp = kind === 'rerouted';
     return ledger;
   }
 
@@ -102,8 +104,14 @@ export class BatchLedger {
     return this.#outcomes.records;
   }
 
+  /** Among these are messages that another carrier is to have: only whoever holds the batch may say so. */
+  get givesUp(): boolean {
+    return this.#givesUp;
+  }
+
   /** Takes the outcomes that are not in Redis yet, as packed records. */
   takeOutcomes(): Buffer {
+    this.#givesUp = false;
     return this.#outcomes.take();
   }
 
@@ -115,6 +123,7 @@ export class BatchLedger {
   /** Gives a frame its outcome; repeating changes nothing. */
   settle(frame: number, kind: OutcomeKind, commandStatus: number, messageId: string): void {
     if (!this.#mark(frame)) return;
+    if (kind === 'rerouted') this.#givesUp = true;
     const { recipient, segment, segments } = this.frames;
     this.#outcomes.add(
       recipient[frame] as number,
@@ -167,6 +176,7 @@ export class BatchLedger {
         this.#mark(frame++);
       }
       this.#outcomes.add(first, count, 0, 1, kind, 0, '');
+      if (kind === 'rerouted') this.#givesUp = true;
     }
     this.next = this.frameCount;
     this.reserved = this.frameCount;

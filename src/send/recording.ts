@@ -86,6 +86,7 @@ export class Recording {
   async record(hold: Hold, ledger: BatchLedger, flush: number, done: boolean, areAnswers = true): Promise<boolean> {
     const { organisation, number, attempt, firstOrdinal, packed: recipients }: Batch = ledger.batch;
     const { campaign, entry, owner } = hold;
+    const isAnybodys = areAnswers && !ledger.givesUp;
     const settlement = {
       campaign,
       entry,
@@ -96,7 +97,7 @@ export class Recording {
       packed: ledger.takeOutcomes(),
       answered: Buffer.from(ledger.answered),
       packedBytes: recipients.length,
-      areAnswers,
+      areAnswers: isAnybodys,
     };
     for (;;) {
       try {

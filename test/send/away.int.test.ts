@@ -1,5 +1,6 @@
 /** A carrier that is away while another one can have what was never written: it is given up, and nothing else is. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { Consumer } from '../../src/stream/consumer.ts';
 import { testBatches } from '../support/lines.ts';
 import { countsOf, type LoggedSmsc, loggedSmsc, SendScene, until } from './scene.ts';
 
@@ -45,6 +46,19 @@ test('away - a cancelled campaign is cancelled and an expired one has expired, a
   lines.sender.setAway(true);
   expect(countsOf(await s.outcomes(cancelled.campaign, 100))).toEqual({ cancelled: 100 });
   expect(countsOf(await s.outcomes(expired.campaign, 100))).toEqual({ expired: 100 });
+});
+
+test('away - what somebody else holds by now is not given up here: it would go out at two carriers', async () => {
+  const content = s.content();
+  const { lines } = await s.work(smsc.port, { ...contract, ratePerSecond: 10 });
+  await s.enqueue(content, testBatches(content, 50, 50));
+  await smsc.waitFor((stats) => stats.accepted >= 1);
+  const [member] = await s.redis.zrange(s.keys.held, '0', '0');
+  await s.redis.zadd(s.keys.held, 0, member as string);
+  expect(await new Consumer(s.redis, s.name, 'other', 60_000).claim(1)).toHaveLength(1);
+  lines.sender.setAway(true);
+  await until(() => lines.sender.batchesHeld === 0);
+  expect(countsOf(await s.recorded()).rerouted).toBeUndefined();
 });
 
 test('away - a carrier that is back is sent to again', async () => {
