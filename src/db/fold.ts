@@ -114,14 +114,20 @@ export function reroutedIndexes(rows: StateRows): ReadonlySet<number> {
 
 /**
  * States of a batch's messages over all carriers that had it: for each of `recipients` indexes a code of
- * `messageStateCodes`. A message that was rerouted stands where the other carrier put it.
+ * `messageStateCodes`. A message that was rerouted stands where the other carrier put it. Of an alert that went out at
+ * two carriers the higher state counts, in whatever order they come.
  */
 export function foldBatch(carriers: readonly StateRows[], recipients: number): Uint8Array {
   const codes = new Uint8Array(recipients);
+  const ranks = new Uint8Array(recipients);
   for (const rows of carriers) {
     for (let index = 0; index < recipients; index += 1) {
-      const state = messageStates[lowestState(rows, index)];
-      if (state !== undefined && state !== 'pending') codes[index] = messageStateCodes[state];
+      const lowest = lowestState(rows, index);
+      const rank = rankOfState[lowest] as number;
+      const state = messageStates[lowest];
+      if (state === undefined || rank <= (ranks[index] as number)) continue;
+      codes[index] = messageStateCodes[state];
+      ranks[index] = rank;
     }
   }
   return codes;

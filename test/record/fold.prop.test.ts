@@ -155,6 +155,13 @@ test('fold - a message that another carrier took over stands where that one put 
   expect(foldBatch([there, here], 1)[0]).toBe(messageStateCodes.delivered);
 });
 
+test('fold - of two carriers that had a message the order in which they come does not matter', () => {
+  const rowsOf = (state: number) => play([{ index: 0, segment: 0, state }], [1, 1, 1, 1, 1, 1]).state.rows;
+  const [unknown, delivered] = [rowsOf(segmentStates.unknown), rowsOf(segmentStates.delivered)];
+  expect(foldBatch([unknown, delivered], 1)[0]).toBe(messageStateCodes.delivered);
+  expect(foldBatch([delivered, unknown], 1)[0]).toBe(messageStateCodes.delivered);
+});
+
 test('fold - whatever happens at a carrier that gave a message up and was given it again counts', () => {
   const states = Object.entries(segmentStates).filter(([name]) => name !== 'none' && name !== 'rerouted');
   for (const [, state] of states) {
