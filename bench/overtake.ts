@@ -41,6 +41,8 @@ const gapMsMax = 200;
 const phaseMsMax = 300_000;
 /** How long is watched what is still sent after a pause or a cancellation, and between the two. */
 const watchMs = 2_000;
+/** Clocks of two processes differ by less. */
+const clockMs = 100;
 
 export const overtake = defineBench({
   name: 'overtake',
@@ -152,7 +154,7 @@ async function overtakeOnce(cluster: BenchCluster, towns: Towns, round: number, 
     const judged = judgeAlerts(arrivals, alerts.slice(warmUps), values, context.check);
     return {
       ...judged,
-      pauseMs: stoppedMs(arrivals, firstInformation, asked.pausedMs, asked.resumedMs),
+      pauseMs: stoppedMs(arrivals, firstInformation, asked.pausedMs, asked.resumedMs - clockMs),
       cancelMs: stoppedMs(arrivals, firstInformation, asked.cancelledMs, Number.POSITIVE_INFINITY),
       waitingFirst,
       waitingLast,

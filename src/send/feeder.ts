@@ -52,6 +52,8 @@ export type ClosedOutcome = 'rejected' | 'cancelled' | 'expired' | 'unknown' | '
 
 /** Batches that one look takes at most. */
 export const takeCount = 4;
+/** So much of an alert is in hand at a carrier's rate: what one worker holds of its end, others cannot send. */
+const alertSecondsAhead = 0.15;
 /** How often a quiet feeder looks by itself, in case a signal was lost. */
 const lookMs = 1_000;
 
@@ -127,9 +129,11 @@ export class Feeder {
     if (isAway) this.wake();
   }
 
-  /** A lane's stock has run low. */
+  /** A lane's stock has run low; that of alerts is kept full, so that workers come to an alert's end together. */
   wantsMore(lane: Lane): boolean {
-    return this.#stock.unwritten(lane) < this.#segmentsAhead / 2;
+    const ahead = this.#segmentsAhead(lane);
+    const low = lane === 'alert' ? ahead - this.#batchRecipients : ahead / 2;
+    return this.#stock.unwritten(lane) < low;
   }
 
   /** Takes over what dead workers left and others gave back. */
@@ -154,8 +158,10 @@ export class Feeder {
     }
   }
 
-  get #segmentsAhead(): number {
-    return segmentsAhead(this.#parts.binds, this.#options.secondsAheadMax);
+  #segmentsAhead(lane: Lane): number {
+    const { binds } = this.#parts;
+    const most = segmentsAhead(binds, this.#options.secondsAheadMax);
+    return lane === 'information' ? most : Math.min(most, Math.max(1, binds.ratePerSecond * alertSecondsAhead));
   }
 
   get #mayTake(): boolean {
@@ -166,14 +172,15 @@ export class Feeder {
     if (this.#isAway) return this.#stock.size + this.#preparing.size >= this.#options.batchesAheadMax;
     const segments = this.#stock.unwritten(lane) + this.#recipientsEncoding;
     const batches = this.#stock.writableCount(lane) + this.#preparing.size;
-    return segments >= this.#segmentsAhead || batches >= this.#options.batchesAheadMax;
+    return segments >= this.#segmentsAhead(lane) || batches >= this.#options.batchesAheadMax;
   }
 
   /** As many batches of the usual size as are wanted: what one worker holds beyond that, another may lack. */
   #takeCount(free: readonly Lane[]): number {
     if (this.#isAway) return takeCount;
-    const held = Math.min(...free.map((lane) => this.#stock.unwritten(lane))) + this.#recipientsEncoding;
-    const batches = Math.ceil((this.#segmentsAhead - held) / this.#batchRecipients);
+    const [lane = 'information'] = free;
+    const held = this.#stock.unwritten(lane) + this.#recipientsEncoding;
+    const batches = Math.ceil((this.#segmentsAhead(lane) - held) / this.#batchRecipients);
     return Math.max(1, Math.min(takeCount, batches));
   }
 

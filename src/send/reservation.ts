@@ -47,13 +47,15 @@ export class Reservation {
 
   /**
    * Reserves what of a lane will be written next: half of the windows, so that no bind waits for Redis. Begins when
-   * half of that is used up, so that several reservations make one way to Redis.
+   * half of that is used up, so that several reservations make one way to Redis. Of alerts twice as much: what may have
+   * been written of them is written again in any case, and while they wait information takes their places.
    */
   ahead(lane: Lane): void {
     const { stock, binds } = this.#parts;
     const batches = stock.listed(lane);
     if (batches.length === 0 || binds.boundCount === 0) return;
-    const most = Math.max(2 * this.#sliceSegments, binds.windowTotal >> 1);
+    const part = lane === 'alert' ? binds.windowTotal : binds.windowTotal >> 1;
+    const most = Math.max(2 * this.#sliceSegments, part);
     if (this.#reservedAhead(batches, most >> 1) >= most >> 1) return;
     let ahead = 0;
     for (const held of batches) {
