@@ -156,6 +156,16 @@ export class BenchCluster {
     await this.#untilBound(options);
   }
 
+  /** Starts workers, or ends some as SIGTERM does, until there are `count`, and each has its share of the slots. */
+  async setWorkers(options: ClusterOptions, count: number): Promise<void> {
+    const running = this.#children.filter(({ name }) => name === 'worker');
+    const leaving = running.slice(0, Math.max(0, running.length - count));
+    this.#children = this.#children.filter((child) => !leaving.includes(child));
+    await Promise.all(leaving.map((child) => child.stop(stopMs)));
+    await this.#startWorkers({ ...options, workers: count - running.length }, this.#sharedBy(options));
+    await this.#untilBound({ ...options, workers: count });
+  }
+
   /** Every slot is bound, and every worker has its share of them. */
   async #untilBound({ carriers, workers }: ClusterOptions): Promise<void> {
     if (workers === 0) return;

@@ -8,8 +8,8 @@ import { type BenchCarrier, BenchCluster } from './cluster.ts';
 import { type BenchContext, rounded } from './harness.ts';
 import { createOrganisation, createResidents } from './population.ts';
 
-/** What some workers made of the contracts. */
-export type Contracts = { readonly workers: number; readonly carriers: readonly HeldContract[] };
+/** What some workers made of the contracts; `workers` as `1` or, where their number changed, `1-5-2`. */
+export type Contracts = { readonly workers: string; readonly carriers: readonly HeldContract[] };
 
 /** One carrier's contract, as its simulator saw it. */
 export type HeldContract = {
@@ -20,6 +20,8 @@ export type HeldContract = {
   /** The fullest second, as a share of the contract. */
   readonly peak: number;
   readonly throttled: number;
+  /** Most binds at any time; never more than the contract allows. */
+  readonly bindsPeak: number;
 };
 
 const latencyMs = 50;
@@ -33,9 +35,9 @@ const pollMs = 100;
 /** What is left out at the beginning and at the end of what a carrier receives. */
 const edge = 0.1;
 
-/** Sends for about `seconds` with so many workers. */
+/** Sends for about `seconds` with so many workers, one number after the other: they come and go meanwhile. */
 export async function holdContracts(
-  workers: number,
+  numbers: readonly number[],
   seconds: number,
   { bar, check }: Pick<BenchContext<unknown>, 'bar' | 'check'>,
 ): Promise<Contracts> {
@@ -45,7 +47,10 @@ export async function holdContracts(
     const counts = carriers.map(({ ratePerSecond }) => Math.round(ratePerSecond * seconds));
     for (const [index, count] of counts.entries())
       await createResidents(cluster.sql, id, { count, firstNumber: firstNumbers[index] ?? 0 });
-    await cluster.start({ workers, carriers });
+    const [first = 1, ...others] = numbers;
+    const start = { workers: first, carriers };
+    const workers = numbers.join('-');
+    await cluster.start(start);
     const campaign = await cluster.api.createCampaign(key, {
       name: 'bench',
       nature: 'information',
@@ -56,18 +61,30 @@ export async function holdContracts(
       validitySeconds: 3_600,
     });
     await cluster.api.launch(key, campaign);
-    const samples = await sampled(cluster, counts, (done) => {
+    const sampling = sampled(cluster, counts, (done) => {
       bar.show(
         `${workers} workers`,
         done,
         counts.reduce((sum, count) => sum + count),
       );
     });
+    const change = async () => {
+      for (const number of others) {
+        await delay((seconds * 1000) / numbers.length);
+        await cluster.setWorkers(start, number);
+      }
+    };
+    const [samples] = await Promise.all([sampling, change()]);
     const last = samples.at(-1)?.stats ?? [];
     check(
       'segments accepted by the carriers',
       last.map(({ accepted }) => accepted),
       counts,
+    );
+    check(
+      'carriers that had no bind too many',
+      last.map(({ bindsPeak }, index) => bindsPeak <= (carriers[index]?.binds ?? 0)),
+      carriers.map(() => true),
     );
     return {
       workers,
@@ -77,6 +94,7 @@ export async function holdContracts(
         held: rounded(meanRate(samples, index, counts[index] ?? 0) / ratePerSecond, 3),
         peak: rounded((last[index]?.perSecondPeak ?? Number.NaN) / ratePerSecond, 4),
         throttled: last[index]?.throttled ?? 0,
+        bindsPeak: last[index]?.bindsPeak ?? Number.NaN,
       })),
     };
   } finally {

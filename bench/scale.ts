@@ -11,7 +11,7 @@ import { measurePath, populate, totalMicros } from './whole-path.ts';
 
 const options = {
   sizes: { byDefault: '100000,1000000,5000000', about: 'messages of the campaigns that are compared' },
-  workers: { byDefault: '1,2,4', about: 'workers that share the carriers with a contract' },
+  workers: { byDefault: '1,2,5,10,1-5-2', about: 'workers that share the carriers; 1-5-2: they come and go' },
   seconds: { byDefault: 12, about: 'of sending at the contracts’ rates' },
 } as const;
 
@@ -25,7 +25,7 @@ export const scale = defineBench({
   name: 'scale',
   about: 'cost per message by size; carriers’ contracts by workers',
   options,
-  smoke: { sizes: '1000,2000', workers: '2', seconds: 3 },
+  smoke: { sizes: '1000,2000', workers: '2-1', seconds: 3 },
   showings: [
     {
       title: 'Scale',
@@ -42,11 +42,11 @@ export const scale = defineBench({
 
 async function run(context: Context) {
   const sizes = numbersOf(context.options.sizes);
-  const workers = numbersOf(context.options.workers);
+  const workers = context.options.workers.split(',').map((numbers) => numbersOf(numbers, '-'));
   const costs: Cost[] = [];
   for (const messages of sizes) costs.push(await costOf(messages, context));
   const contracts: Contracts[] = [];
-  for (const count of workers) contracts.push(await holdContracts(count, context.options.seconds, context));
+  for (const numbers of workers) contracts.push(await holdContracts(numbers, context.options.seconds, context));
   const micros = costs.map(({ microsecondsPerMessage }) => microsecondsPerMessage);
   const held = contracts.flatMap(({ carriers }) => carriers);
   return {
@@ -111,8 +111,8 @@ async function costOf(messages: number, context: Context): Promise<Cost> {
   }
 }
 
-function numbersOf(text: string): number[] {
-  const numbers = text.split(',').map(Number);
+function numbersOf(text: string, separator = ','): number[] {
+  const numbers = text.split(separator).map(Number);
   if (!Number.isFinite(medianOf(numbers))) throw new RangeError(`"${text}" is no list of numbers`);
   return numbers;
 }

@@ -9,10 +9,10 @@ test('scale - each size has its cost, and each carrier its share of its contract
     { messages: 1_000, ...cost },
     { messages: 2_000, ...cost },
   ]);
-  const held = { held: expect.any(Number), peak: expect.any(Number), throttled: expect.any(Number) };
+  const held = { held: expect.any(Number), peak: expect.any(Number), throttled: expect.any(Number), bindsPeak: 4 };
   expect(figures['contracts']).toMatchObject([
     {
-      workers: 2,
+      workers: '2-1',
       carriers: [
         { carrier: 'north', ...held },
         { carrier: 'south', ...held },
