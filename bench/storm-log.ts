@@ -6,15 +6,21 @@ import { readLog } from '../src/smsc/log-reader.ts';
 import { type BenchContext, quantileOf, rounded } from './harness.ts';
 
 /** An organisation's campaign; `atMs` is when its launch was asked for, epoch milliseconds. */
-export type Town = { readonly atMs: number; readonly recipients: number; readonly weight: number };
+export type Town = {
+  readonly atMs: number;
+  /** When its recipients began to be frozen. */
+  readonly frozenMs: number;
+  readonly recipients: number;
+  readonly weight: number;
+};
 
 /** What came of one campaign: times of its submit_sm in order, epoch milliseconds, and how many it reached. */
 export type StormArrivals = { readonly atMs: readonly number[]; readonly reached: number };
 
 /**
  * Rates are compared over windows, each a seventh of the time that the contract takes for everything: some batches of
- * everybody. A window counts the organisations that wait in it from beginning to end, begun or not; the windows follow
- * the last launch request one by one for as long as a tenth of all organisations, and two at least, wait.
+ * everybody. A window counts the organisations whose recipients wait in it from beginning to end, begun or not; the
+ * windows follow the last launch request one by one for as long as a tenth of all organisations, and two at least, wait.
  */
 const windowParts = 7;
 
@@ -47,6 +53,11 @@ export function judgeStorm(
   const messages = lengths.reduce((sum, length) => sum + length, 0);
   const windowMs = (messages * 1000) / rate / windowParts;
   const fairness = fairnessOf(arrivals, towns, windowMs);
+  const fromLaunch = fairnessOf(
+    arrivals,
+    towns.map((town) => ({ ...town, frozenMs: town.atMs })),
+    windowMs,
+  );
   const weightAll = towns.reduce((sum, { weight }) => sum + weight, 0);
   const small = towns.flatMap(({ atMs, recipients, weight }, index) => {
     if (recipients !== smallRecipients) return [];
@@ -56,7 +67,8 @@ export function judgeStorm(
   const firstMs = Math.min(...arrivals.map(({ atMs }) => atMs[0] ?? Number.NaN));
   const lastMs = Math.max(...arrivals.map(({ atMs }) => atMs.at(-1) ?? Number.NaN));
   return {
-    jain: rounded(fairness.reduce((sum, value) => sum + value, 0) / fairness.length),
+    jain: meanOf(fairness),
+    jainFromLaunch: meanOf(fromLaunch),
     jainLeast: rounded(Math.min(...fairness)),
     jainByWindow: fairness.map((value) => rounded(value)),
     windowSeconds: rounded(windowMs / 1000),
@@ -73,13 +85,17 @@ function fairnessOf(arrivals: readonly StormArrivals[], towns: readonly Town[], 
   const fairness: number[] = [];
   for (let from = Math.max(...towns.map(({ atMs }) => atMs)); ; from += windowMs) {
     const until = from + windowMs;
-    const rates = arrivals.flatMap(({ atMs }, index) =>
-      (atMs.at(-1) ?? 0) < until
-        ? []
-        : [atMs.filter((at) => at >= from && at < until).length / (towns[index]?.weight ?? 1)],
-    );
-    if (rates.length < least) return fairness;
+    const waiting = [...arrivals.entries()].filter(([, { atMs }]) => (atMs.at(-1) ?? 0) >= until);
+    if (waiting.length < least) return fairness;
+    const rates = waiting
+      .filter(([index]) => (towns[index]?.frozenMs ?? 0) <= from)
+      .map(([index, { atMs }]) => atMs.filter((at) => at >= from && at < until).length / (towns[index]?.weight ?? 1));
+    if (rates.length < 2) continue;
     const sum = rates.reduce((total, x) => total + x, 0);
     fairness.push(sum ** 2 / (rates.length * rates.reduce((total, x) => total + x * x, 0)));
   }
+}
+
+function meanOf(values: readonly number[]): number {
+  return rounded(values.reduce((sum, value) => sum + value, 0) / values.length);
 }

@@ -11,6 +11,7 @@ test('storm - every organisation is served, and fairness and small campaigns hav
 test('storm - the picture has a line for each organisation and stays below 200 kB', () => {
   const towns = Array.from({ length: 150 }, (_, index) => ({
     atMs: 1_000,
+    frozenMs: 1_000,
     recipients: 60_000,
     weight: 1 + (index % 3),
   }));
