@@ -75,6 +75,7 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
       log,
     },
     reconcileEveryMs,
+    () => recorder.recordedThroughMs,
   );
   Object.assign(held, { collect: () => held.set(recorder.carriers.length) });
   return {

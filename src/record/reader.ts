@@ -29,6 +29,7 @@ export class Reader {
   /** Entries to ask for: as many as fill a transaction, by the size of the last ones. */
   #outcomeEntries = entriesMin;
   #receiptEntries = entriesMin;
+  #outcomesThroughMs = 0;
 
   /** Begins after `offsets`. */
   constructor(source: RecordSource, carrier: string, offsets: RecordOffsets, limits: ReaderLimits) {
@@ -36,6 +37,11 @@ export class Reader {
     this.#carrier = carrier;
     this.#offsets = offsets;
     this.#limits = limits;
+  }
+
+  /** Redis's time up to which there are no outcomes but those that were given out so far. */
+  get outcomesThroughMs(): number {
+    return this.#outcomesThroughMs;
   }
 
   /** The next entries; undefined when there are none to record now. */
@@ -55,6 +61,7 @@ export class Reader {
     const { entries: receipts } = isBehind ? overdue : upToRows(dueAt(throughMs), receiptRows, rowsMax);
     if (!isBehind) this.#outcomeEntries = entriesFor(this.#outcomeEntries, read.outcomes.length, outcomes.length);
     this.#receiptEntries = entriesFor(this.#receiptEntries, read.receipts.length, receipts.length);
+    if (!isBehind) this.#outcomesThroughMs = throughMs;
     if (outcomes.length === 0 && receipts.length === 0) return undefined;
     this.#offsets = {
       outcomes: outcomes.at(-1)?.id ?? this.#offsets.outcomes,

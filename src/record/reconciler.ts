@@ -3,7 +3,7 @@
  * recorder process; of several only one restores at a time. Never does anything while Redis is well.
  */
 import type { Service } from '../service.ts';
-import { type ReconcilerOptions, reconcile } from './reconcile.ts';
+import { type ReconcilerOptions, type RecordedThrough, reconcile } from './reconcile.ts';
 import { Stranded } from './stranded.ts';
 
 /** See the head of this file. */
@@ -11,15 +11,18 @@ export class Reconciler implements Service {
   readonly name = 'reconciler';
   readonly #options: ReconcilerOptions;
   readonly #everyMs: number;
+  readonly #recordedThrough: () => RecordedThrough;
+  #goodThrough: RecordedThrough = new Map();
   readonly #abort = new AbortController();
   readonly #stranded = new Stranded();
   #running: Promise<void> | undefined;
   #endPause: (() => void) | undefined;
 
-  /** `everyMs`: pause between looks. */
-  constructor(options: ReconcilerOptions, everyMs: number) {
+  /** `everyMs`: pause between looks. `recordedThrough`: as the recorder of this process knows it at the moment. */
+  constructor(options: ReconcilerOptions, everyMs: number, recordedThrough: () => RecordedThrough) {
     this.#options = options;
     this.#everyMs = everyMs;
+    this.#recordedThrough = recordedThrough;
   }
 
   /** The first look comes at once: before anything is sent, Redis must be what PostgreSQL believes. */
@@ -51,7 +54,10 @@ export class Reconciler implements Service {
 
   async #look(): Promise<void> {
     try {
-      await reconcile(this.#options, this.#abort.signal, this.#stranded);
+      // Asked for before the look: what it finds good was good when that was read.
+      const through = this.#recordedThrough();
+      const found = await reconcile(this.#options, this.#abort.signal, this.#stranded, this.#goodThrough);
+      if (found === 'good') this.#goodThrough = through;
     } catch (error) {
       this.#options.log.warn('reconcile.failed', {}, error);
     }

@@ -68,6 +68,7 @@ export class Recorder implements Service {
   readonly #options: RecorderOptions;
   readonly #held = new Set<string>();
   readonly #wakers = new Set<() => void>();
+  readonly #recordedThroughMs = new Map<string, number>();
   #running: Promise<unknown> | undefined;
   #isStopping = false;
 
@@ -92,6 +93,14 @@ export class Recorder implements Service {
   /** Carriers that this recorder records at the moment. */
   get carriers(): readonly string[] {
     return [...this.#held];
+  }
+
+  /**
+   * Redis's time up to which every outcome of a carrier is recorded, where this recorder found its stream read to the
+   * end. It says nothing of whether Redis lost something before it was read.
+   */
+  get recordedThroughMs(): ReadonlyMap<string, number> {
+    return new Map(this.#recordedThroughMs);
   }
 
   async #serve(carrier: string): Promise<void> {
@@ -146,6 +155,7 @@ export class Recorder implements Service {
         const entries = await reader.next();
         if (entries === undefined) {
           await writing;
+          this.#recordedThroughMs.set(lease.carrier, reader.outcomesThroughMs);
           if (clock.monotonicMs() - renewedMs > limits.leaseMs / 3) {
             renewedMs = clock.monotonicMs();
             await advance(database.pool, lease, committed, limits.leaseMs);

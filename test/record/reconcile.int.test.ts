@@ -286,7 +286,7 @@ async function pausedForAnHour(): Promise<Id> {
   return campaign;
 }
 
-test('reconcile - what was recorded up to the last good look bounds what can have been taken of a paused campaign', async () => {
+test('reconcile - of a paused campaign only what can have been taken since the last good look is unknown', async () => {
   await reconcile(options(), signal);
   const campaign = await pausedForAnHour();
   await s.redis.flushdb();
@@ -303,7 +303,7 @@ test('reconcile - where Redis only fell back, outcomes of before may be gone, so
   expect(await unknownBatches()).toEqual([1, 2, 3, 4, 5]);
 });
 
-test('reconciler - believes what the recorder knew before a look that found everything good, and nothing later', async () => {
+test('reconciler - believes what the recorder knew before a look that was good, and nothing later', async () => {
   const later = [Date.now(), Date.now() + 3_600_000];
   const through = () => new Map([[carrier, later.shift() ?? Number.POSITIVE_INFINITY]]);
   const reconciler = new Reconciler(options({ reachOf: slowly }), 1, through);

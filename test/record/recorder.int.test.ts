@@ -74,6 +74,20 @@ test('recorder - outcomes and receipts become rows, states and counts, and leave
   expect(await s.left()).toBe(0);
 });
 
+test('recorder - says up to when everything is recorded, once it has found the stream read to its end', async () => {
+  const s = await scene();
+  const campaign = await s.campaign(4);
+  const recorder = await s.record();
+  await s.outcomes(campaign, 1, 0, accepted(0, 4));
+  const nowMs = async () => Number((await s.redis.time())[0]) * 1_000;
+  const writtenMs = (await nowMs()) + 1_000;
+  await s.until(nowMs, () => {
+    s.look();
+    return (recorder.recordedThroughMs.get(carrier) ?? 0) >= writtenMs;
+  });
+  expect(await s.count('submissions')).toBe(4);
+});
+
 test('recorder - a message of several segments counts once, when all of them have news', async () => {
   const s = await scene();
   const campaign = await s.campaign(1);
