@@ -101,5 +101,6 @@ export async function joinCarrier(
 
 /** They are in their carriers' streams. */
 export async function endReroutes(pool: Pool, ids: readonly Id[]): Promise<void> {
+  if (ids.length === 0) return;
   await pool.query('delete from reroutes where id = any($1::bigint[])', [ids]);
 }

@@ -5,6 +5,7 @@ import { clockCases } from './cases/clock.ts';
 import { commandCases } from './cases/commands.ts';
 import { controlCases } from './cases/control.ts';
 import { drainCases } from './cases/drain.ts';
+import { fallbackCases } from './cases/fallback.ts';
 import { poisonCases } from './cases/poison.ts';
 import { postgresCases } from './cases/postgres.ts';
 import { receiptCases } from './cases/receipts.ts';
@@ -18,6 +19,7 @@ export const cases: readonly FaultCase[] = [
   ...redisCases,
   ...postgresCases,
   ...carrierCases,
+  ...fallbackCases,
   ...receiptCases,
   ...clockCases,
   ...poisonCases,

@@ -2,7 +2,6 @@
 import { commandStatuses } from '../../../src/smpp/command-status.ts';
 import type { Stage } from '../stage.ts';
 import type { FaultCase } from './case.ts';
-import { killAt } from './control.ts';
 
 async function midway(stage: Stage): Promise<void> {
   await stage.launchBoth();
@@ -292,84 +291,6 @@ export const carrierCases: readonly FaultCase[] = [
       await carrier?.kill();
       stage.sent.add('submitted');
       await carrier?.start();
-      stage.healed();
-    },
-  },
-  {
-    name: 'carrier-dies',
-    group: 6,
-    about: 'a carrier dies for good while another one can carry its recipients',
-    quick: false,
-    scene: 'fallback',
-    async run(stage) {
-      await midway(stage);
-      const [carrier] = stage.scene.carriers;
-      stage.breaksCarrier(carrier?.plan.name ?? '');
-      await carrier?.behave({ bindStatus: 0x0d });
-      await carrier?.disconnect();
-      // Its last receipts went with it.
-      stage.sent.add('submitted');
-      stage.healed();
-    },
-  },
-  {
-    name: 'carrier-dies-for-a-while',
-    group: 6,
-    about: 'a carrier is away until what waits for it is given to another one, and comes back',
-    quick: false,
-    scene: 'fallback',
-    async run(stage) {
-      await midway(stage);
-      const [carrier] = stage.scene.carriers;
-      stage.breaksCarrier(carrier?.plan.name ?? '');
-      await carrier?.behave({ bindStatus: 0x0d });
-      await carrier?.disconnect();
-      // It comes back while the other one is at it.
-      await stage.somewhere(0.75, 0.9);
-      await carrier?.behave({ bindStatus: 0 });
-      stage.healed();
-    },
-  },
-  {
-    name: 'carrier-dies-with-others',
-    group: 6,
-    about: 'a carrier dies for good; recorder and planner are killed as they give what waits for it to another one',
-    quick: false,
-    scene: 'fallback',
-    async run(stage) {
-      await midway(stage);
-      const [carrier] = stage.scene.carriers;
-      stage.breaksCarrier(carrier?.plan.name ?? '');
-      stage.sent.add('submitted');
-      const noted = killAt(stage, 'recorder', 'postgres', 'reroute-add', stage.between(1, 3));
-      const given = killAt(stage, 'planner', 'postgres', 'delete from reroutes', 1);
-      await carrier?.behave({ bindStatus: 0x0d });
-      await carrier?.disconnect();
-      await Promise.all([noted, given]);
-    },
-  },
-  {
-    name: 'carrier-dies-with-redis',
-    group: 6,
-    about: 'a carrier dies for good, and Redis loses everything as its share goes to another one',
-    quick: false,
-    scene: 'fallback',
-    async run(stage) {
-      const { scene } = stage;
-      await midway(stage);
-      const [carrier] = scene.carriers;
-      for (const { plan } of scene.carriers) stage.breaksCarrier(plan.name);
-      stage.sent.add('submitted');
-      stage.mayBeUnknown(stage.size.information);
-      stage.leavesUnanswered(stage.size.alert);
-      const given = stage.reaches('planner', 'postgres', 'delete from reroutes', stage.between(1, 3));
-      await carrier?.behave({ bindStatus: 0x0d });
-      await carrier?.disconnect();
-      const { release } = await given;
-      await scene.redis.kill();
-      scene.redis.forget();
-      release();
-      await scene.redis.start();
       stage.healed();
     },
   },
