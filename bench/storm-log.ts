@@ -19,8 +19,9 @@ export type StormArrivals = { readonly atMs: readonly number[]; readonly reached
 
 /**
  * Rates are compared over windows, each a seventh of the time that the contract takes for everything: some batches of
- * everybody. A window counts the organisations whose recipients wait in it from beginning to end, begun or not; the
- * windows follow the last launch request one by one for as long as a tenth of all organisations, and two at least, wait.
+ * everybody. A window counts the organisations whose recipients wait in it from beginning to end, begun or not. The
+ * windows follow the last launch request one by one, for as long as a tenth of all organisations, and two at least,
+ * wait.
  */
 const windowParts = 7;
 
