@@ -75,8 +75,8 @@ const newer = fields.map((field, index) => `${field} = case when ${given(index)}
 const contactsOf = (row: string) => `unnest(string_to_array(${row}.contacts, ' '))`;
 const contact = "case left(c, 1) when 's' then 'sms' else 'voice' end as channel, substr(c, 2) as address";
 
-/** Not `is null`, which would invite the index of all that can be reached: it has the resident last. */
-const reachable = '(p.opted_out_at is not null) = false';
+/** Nothing that PostgreSQL reads as `is null`: that would invite the index of who can be reached, resident last. */
+const reachable = "coalesce(p.opted_out_at, 'infinity') = 'infinity'";
 
 /**
  * Without a name, so that each chunk is planned for tables that have grown since the one before. `offset 0` makes
