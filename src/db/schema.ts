@@ -60,7 +60,10 @@ export const residents = pgTable(
   },
   (t) => [
     primaryKey({ columns: [t.organisationId, t.id] }),
-    uniqueIndex('residents_reference').on(t.externalReference, t.organisationId),
+    // Partial, so that it serves look-ups by reference only, whatever statistics say of the tables.
+    uniqueIndex('residents_reference')
+      .on(t.externalReference, t.organisationId)
+      .where(sql`external_reference is not null`),
   ],
 );
 
