@@ -10,7 +10,7 @@ export type DoneCampaign = { readonly id: Id; readonly carriers: readonly string
 
 /**
  * Open campaigns whose every message has an outcome and a final receipt, or whose last news is older than
- * `receiptWaitMs`. At most `limit`.
+ * `receiptWaitMs`, and of which nothing waits for another carrier. At most `limit`.
  */
 export async function doneCampaigns(pool: Pool, receiptWaitMs: number, limit: number): Promise<DoneCampaign[]> {
   const { rows } = await pool.query<DoneCampaign>(
@@ -19,7 +19,7 @@ export async function doneCampaigns(pool: Pool, receiptWaitMs: number, limit: nu
           sum(awaiting_receipt + delivered + failed + unknown + expired + cancelled) as known
         from campaign_progress p where p.campaign_id = c.id) p
       where c.status in ('sending', 'paused', 'cancelling') and c.enqueued_at is not null
-        and p.known >= c.recipients
+        and p.known >= c.recipients and not exists (select from reroutes r where r.campaign_id = c.id)
         and (p.awaiting = 0 or p.updated_at < now() - $1 * interval '1 millisecond')
       limit $2`,
     [receiptWaitMs, limit],
