@@ -3,6 +3,7 @@
  * worker. A look that fails leaves the values of the one before.
  */
 import type { Clock } from '../src/clock.ts';
+import { Loop } from '../src/plan/loop.ts';
 import type { Service } from '../src/service.ts';
 import { type Backlog, type BacklogReader, noBacklog } from '../src/stream/backlog.ts';
 import type { Log } from '../src/telemetry.ts';
@@ -12,20 +13,14 @@ const lookMs = 5_000;
 /** See the head of this file. */
 export class BacklogWatch implements Service {
   readonly name = 'backlog';
-  readonly #reader: BacklogReader;
-  readonly #carriers: readonly string[];
-  readonly #clock: Clock;
-  readonly #log: Log;
   readonly #backlogs = new Map<string, Backlog>();
-  #cancel: () => void = () => undefined;
-  #looking: Promise<void> | undefined;
-  #isStopping = false;
+  readonly #loop: Loop;
 
   constructor(reader: BacklogReader, carriers: readonly string[], clock: Clock, log: Log) {
-    this.#reader = reader;
-    this.#carriers = carriers;
-    this.#clock = clock;
-    this.#log = log;
+    const action = async () => {
+      for (const carrier of carriers) this.#backlogs.set(carrier, await reader.read(carrier));
+    };
+    this.#loop = new Loop({ name: 'backlog', pauseMs: lookMs, action, clock, log });
   }
 
   /** What waited at the last look. */
@@ -35,24 +30,11 @@ export class BacklogWatch implements Service {
 
   /** Begins to look. */
   async start(): Promise<void> {
-    if (this.#isStopping) return;
-    this.#looking = this.#look().finally(() => {
-      if (!this.#isStopping) this.#cancel = this.#clock.after(lookMs, () => void this.start());
-    });
+    this.#loop.start();
   }
 
   /** Looks no more. */
   async stop(): Promise<void> {
-    this.#isStopping = true;
-    this.#cancel();
-    await this.#looking;
-  }
-
-  async #look(): Promise<void> {
-    try {
-      for (const carrier of this.#carriers) this.#backlogs.set(carrier, await this.#reader.read(carrier));
-    } catch (error) {
-      this.#log.warn('backlog.unread', {}, error);
-    }
+    await this.#loop.stop();
   }
 }
