@@ -114,6 +114,10 @@ async function surroundingsOf(
     ...process.env,
     REDIS_URL: embedded.redisUrl,
     TOCSIN_PLATFORM_KEY: settings.platformKey ?? secrets.platformKey,
+    // Read already: a variable and its file at once would be refused.
+    DATABASE_URL_FILE: '',
+    REDIS_URL_FILE: '',
+    TOCSIN_PLATFORM_KEY_FILE: '',
   };
   if (settings.carriers === undefined) {
     environment[demoPasswordEnv] = secrets.carrierPassword;

@@ -31,7 +31,9 @@ export const carrierSchema = z.strictObject({
   passwordEnv: z
     .string()
     .regex(/^[A-Z_][A-Z0-9_]*$/, 'must name an environment variable')
+    .optional()
     .describe('Environment variable that holds the password.'),
+  passwordFile: z.string().min(1).optional().describe('Instead: the file that holds it.'),
   systemType: cOctets(12).default('').describe('system_type.'),
   bindType: z
     .enum(['transceiver', 'transmitter-receiver'])
@@ -94,6 +96,8 @@ export function carrierRelations(carriers: readonly CarrierSettings[]): string[]
     const at = `carriers[${index}]`;
     if (carriers.findIndex((other) => other.name === carrier.name) !== index)
       problems.push(`${at}.name: "${carrier.name}" is used twice`);
+    if ((carrier.passwordEnv === undefined) === (carrier.passwordFile === undefined))
+      problems.push(`${at}.passwordEnv: either it or passwordFile must say where the password is`);
     const needed = (carrier.ratePerSecond / carrier.binds) * (carrier.roundTripMs / 1000);
     if (carrier.window < needed)
       problems.push(

@@ -6,12 +6,11 @@ import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
 import { Fault } from '../src/fault.ts';
 import { type CarrierSettings, carrierRelations, carriersFileSchema } from './carriers.ts';
-import { environmentName, type Settings, settingsRelations, settingsSchema } from './schema.ts';
+import { environmentName, secretSettings, type Settings, settingsRelations, settingsSchema } from './schema.ts';
+import { type Environment, readSecret, readSecretFile, type SecretReading } from './secret.ts';
 
-/** A carrier with the password that its variable held. */
+/** A carrier with the password that its variable or file held. */
 export type Carrier = CarrierSettings & { readonly password: string };
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * Settings of this process.
@@ -19,10 +18,15 @@ type Environment = Readonly<Record<string, string | undefined>>;
  */
 export function loadSettings(environment: Environment = process.env): Settings {
   const raw: Record<string, string> = {};
+  const unread: string[] = [];
   for (const setting of Object.keys(settingsSchema.shape)) {
-    const value = environment[environmentName(setting)];
+    const name = environmentName(setting);
+    const isSecret = (secretSettings as readonly string[]).includes(setting);
+    const { value, problem } = isSecret ? readSecret(environment, name) : { value: environment[name] };
+    if (problem !== undefined) unread.push(problem);
     if (value !== undefined && value !== '') raw[setting] = value;
   }
+  if (unread.length > 0) throw wrong('The environment is wrong', unread);
   const parsed = settingsSchema.safeParse(raw);
   if (!parsed.success)
     throw wrong(
@@ -35,28 +39,58 @@ export function loadSettings(environment: Environment = process.env): Settings {
 }
 
 /**
- * Carriers of the file, with their passwords from the environment.
+ * Carriers of the file as it describes them, for who does not connect to them and so needs no password.
+ * @throws Fault `config` that lists every fault of the file by path.
+ */
+export function describeCarriers(path: string): readonly CarrierSettings[] {
+  const carriers = parseCarriers(path);
+  const problems = carrierRelations(carriers);
+  if (problems.length > 0) throw wrong(`The carriers file ${path} is wrong`, problems);
+  return carriers.map((carrier) => Object.freeze(carrier));
+}
+
+/**
+ * Carriers of the file, with their passwords from the environment or their files.
  * @throws Fault `config` that lists every fault of the file by path.
  */
 export function loadCarriers(path: string, environment: Environment = process.env): readonly Carrier[] {
+  const carriers = parseCarriers(path);
+  const problems = carrierRelations(carriers);
+  const loaded = carriers.map((carrier, index): Carrier => {
+    const { value: password = '', problem } = passwordOf(carrier, `carriers[${index}]`, environment);
+    if (problem !== undefined) problems.push(problem);
+    return Object.freeze({ ...carrier, password });
+  });
+  if (problems.length > 0) throw wrong(`The carriers file ${path} is wrong`, problems);
+  return loaded;
+}
+
+/** The password of a carrier; which of the two fields names it was checked before. */
+function passwordOf(
+  { passwordEnv, passwordFile }: CarrierSettings,
+  at: string,
+  environment: Environment,
+): SecretReading {
+  // Neither or both: that is told as a contradiction of the file.
+  if ((passwordEnv === undefined) === (passwordFile === undefined)) return {};
+  const [field, name] = passwordEnv === undefined ? ['passwordFile', passwordFile ?? ''] : ['passwordEnv', passwordEnv];
+  const found: SecretReading =
+    field === 'passwordEnv' ? { value: environment[name] } : readSecretFile(name, `${at}.passwordFile`);
+  if (found.problem !== undefined) return found;
+  if (found.value === undefined) return { problem: `${at}.passwordEnv: the environment has no ${name}` };
+  // SMPP 3.4 §4.1.1: password is a C-octet string of at most nine octets with its NUL.
+  if (/^[\x20-\x7e]{0,8}$/.test(found.value)) return found;
+  return { problem: `${at}.${field}: ${name} must be at most 8 printable ASCII characters` };
+}
+
+function parseCarriers(path: string): readonly CarrierSettings[] {
   const parsed = carriersFileSchema.safeParse(readJson(path));
   if (!parsed.success)
     throw wrong(
       `The carriers file ${path} is wrong`,
       parsed.error.issues.map((i) => `${pathOf(i.path)}: ${reasonOf(i)}`),
     );
-  const { carriers } = parsed.data;
-  const problems = carrierRelations(carriers);
-  carriers.forEach((carrier, index) => {
-    const password = environment[carrier.passwordEnv];
-    const at = `carriers[${index}].passwordEnv`;
-    if (password === undefined) problems.push(`${at}: the environment has no ${carrier.passwordEnv}`);
-    // SMPP 3.4 §4.1.1: password is a C-octet string of at most nine octets with its NUL.
-    else if (!/^[\x20-\x7e]{0,8}$/.test(password))
-      problems.push(`${at}: ${carrier.passwordEnv} must be at most 8 printable ASCII characters`);
-  });
-  if (problems.length > 0) throw wrong(`The carriers file ${path} is wrong`, problems);
-  return carriers.map((carrier) => Object.freeze({ ...carrier, password: environment[carrier.passwordEnv] as string }));
+  return parsed.data.carriers;
 }
 
 function readJson(path: string): unknown {

@@ -118,6 +118,9 @@ export const settingsSchema = z.object({
 /** Settings of a process, frozen. */
 export type Settings = Readonly<z.infer<typeof settingsSchema>>;
 
+/** Settings that are secrets: each may stand in a file, which its variable with `_FILE` at the end names. */
+export const secretSettings = ['databaseUrl', 'redisUrl', 'platformKey'] as const satisfies readonly (keyof Settings)[];
+
 /** Environment variables that do not follow the rule. */
 const namedByCustom: Readonly<Record<string, string>> = {
   databaseUrl: 'DATABASE_URL',

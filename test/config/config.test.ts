@@ -56,6 +56,24 @@ test('settings - every wrong variable is named, and no value is printed', () => 
   expect(message).not.toContain('hunter2');
 });
 
+test('settings - a secret may stand in a file, and neither it nor what is wrong with it is printed', () => {
+  const folder = temporaryFolder();
+  const file = join(folder, 'url');
+  writeFileSync(file, 'redis://:s3cret@redis.example:6379\n');
+  expect(loadSettings({ REDIS_URL_FILE: file }).redisUrl).toBe('redis://:s3cret@redis.example:6379');
+  writeFileSync(file, 'ftp://:s3cret@redis.example');
+  const wrong = faultOf(() => loadSettings({ REDIS_URL_FILE: file }));
+  expect(wrong.details[0]).toContain('REDIS_URL:');
+  expect(wrong.message).not.toContain('s3cret');
+  const { details } = faultOf(() =>
+    loadSettings({ REDIS_URL: 'redis://a', REDIS_URL_FILE: file, TOCSIN_PLATFORM_KEY_FILE: join(folder, 'none') }),
+  );
+  expect(details).toEqual([
+    'REDIS_URL: is set, and so is REDIS_URL_FILE; keep one of them',
+    `TOCSIN_PLATFORM_KEY_FILE: ${join(folder, 'none')} cannot be read (ENOENT)`,
+  ]);
+});
+
 test('settings - values that contradict each other are refused', () => {
   const { details } = faultOf(() => loadSettings({ TOCSIN_DRAIN_MS: '20000', TOCSIN_GRACE_MS: '10000' }));
   expect(details).toEqual(['TOCSIN_DRAIN_MS (20000) must be less than TOCSIN_GRACE_MS (10000)']);
@@ -96,6 +114,36 @@ test('carriers - a missing or too long password and a name used twice are told w
     'carriers[1].name',
     'carriers[0].passwordEnv',
     'carriers[1].passwordEnv',
+  ]);
+  expect(message).not.toContain('much-too-long');
+});
+
+test('carriers - a password may stand in a file; both at once, or neither, is a fault', () => {
+  const folder = temporaryFolder();
+  const passwordFile = join(folder, 'password');
+  writeFileSync(passwordFile, 'pass\n');
+  const { passwordEnv: _, ...open } = good;
+  const [carrier] = loadCarriers(carriersFile({ carriers: [{ ...open, passwordFile }] }), {});
+  expect(carrier?.password).toBe('pass');
+  writeFileSync(passwordFile, 'much-too-long');
+  const { message, details } = faultOf(() =>
+    loadCarriers(
+      carriersFile({
+        carriers: [
+          { ...open, passwordFile },
+          { ...open, name: 'both', passwordEnv: 'X', passwordFile },
+          { ...open, name: 'neither' },
+          { ...open, name: 'none', passwordFile: join(folder, 'none') },
+        ],
+      }),
+      { X: 'x' },
+    ),
+  );
+  expect(details.map((line) => line.split(': ')[0])).toEqual([
+    'carriers[1].passwordEnv',
+    'carriers[2].passwordEnv',
+    'carriers[0].passwordFile',
+    'carriers[3].passwordFile',
   ]);
   expect(message).not.toContain('much-too-long');
 });
