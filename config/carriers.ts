@@ -24,9 +24,16 @@ export const carrierSchema = z.strictObject({
     .strictObject({
       caFile: z.string().optional().describe('PEM file of the authority to trust instead of the system’s.'),
       serverName: z.string().optional().describe('Name expected in the certificate when it is not the host.'),
+      fingerprint: z
+        .string()
+        .regex(/^([0-9a-f]{2}:?){31}[0-9a-f]{2}$/i, 'must be the 32 octets of a SHA-256, hexadecimal')
+        .optional()
+        .describe('SHA-256 of the one certificate that is taken, beside the usual checks.'),
+      certFile: z.string().optional().describe('PEM file of the certificate that we show.'),
+      keyFile: z.string().optional().describe('PEM file of its key.'),
     })
     .optional()
-    .describe('Present: connect by TLS.'),
+    .describe('Present: connect by TLS, always verified; `{}`, or any of the fields below.'),
   systemId: cOctets(15).min(1).describe('system_id of the account.'),
   passwordEnv: z
     .string()
@@ -98,6 +105,8 @@ export function carrierRelations(carriers: readonly CarrierSettings[]): string[]
       problems.push(`${at}.name: "${carrier.name}" is used twice`);
     if ((carrier.passwordEnv === undefined) === (carrier.passwordFile === undefined))
       problems.push(`${at}.passwordEnv: either it or passwordFile must say where the password is`);
+    if ((carrier.tls?.certFile === undefined) !== (carrier.tls?.keyFile === undefined))
+      problems.push(`${at}.tls: certFile and keyFile go together`);
     const needed = (carrier.ratePerSecond / carrier.binds) * (carrier.roundTripMs / 1000);
     if (carrier.window < needed)
       problems.push(

@@ -16,6 +16,8 @@ type Property = {
   readonly enum?: readonly unknown[];
   readonly minimum?: number;
   readonly maximum?: number;
+  /** Of an object: shown behind it, as `object.field`. */
+  readonly properties?: Readonly<Record<string, Property>>;
 };
 
 const markers = {
@@ -35,7 +37,11 @@ function properties(schema: z.ZodType): Record<string, Property> {
 }
 
 function table(heading: string, fields: Record<string, Property>, nameOf: (field: string) => string): string {
-  const rows = Object.entries(fields).map(([field, property]) => {
+  const flat = Object.entries(fields).flatMap(([field, property]) => [
+    [field, property] as const,
+    ...Object.entries(property.properties ?? {}).map(([inner, of]) => [`${field}.${inner}`, of] as const),
+  ]);
+  const rows = flat.map(([field, property]) => {
     const value = property.default === undefined ? '' : `\`${JSON.stringify(property.default).replace(/^"|"$/g, '')}\``;
     const shown = value === '``' ? 'empty' : value;
     return `| \`${nameOf(field)}\` | ${shown} | ${bounds(property)} | ${property.description ?? ''} |`;

@@ -55,7 +55,7 @@ class Line {
     try {
       this.#open();
     } catch (cause) {
-      // The certificate file of the authority cannot be read at the moment; that is no reason to end the process.
+      // A certificate's file cannot be read at the moment; that is no reason to end the process.
       this.#onClosed('socket-closed', undefined, cause);
     }
   }

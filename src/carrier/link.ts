@@ -4,8 +4,7 @@
  * a new one. It must never freeze on bad bytes, and never lose sight of what was written: every open request
  * ends in `answered` or `lost`.
  */
-import { readFileSync } from 'node:fs';
-import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { Clock } from '../clock.ts';
 import { commandId } from '../smpp/command.ts';
@@ -24,12 +23,13 @@ import {
 } from '../smpp/session.ts';
 import { readSubmitResp, writeSequence } from '../smpp/submit.ts';
 import { Window } from '../smpp/window.ts';
+import { type TlsSettings, tlsOptions } from './tls.ts';
 
 /** Where and as whom to bind. */
 export type LinkSettings = {
   readonly host: string;
   readonly port: number;
-  readonly tls?: { readonly caFile?: string | undefined; readonly serverName?: string | undefined } | undefined;
+  readonly tls?: TlsSettings | undefined;
   readonly systemId: string;
   readonly password: string;
   readonly systemType: string;
@@ -106,7 +106,7 @@ export class Link {
   #isClosed = false;
   #cancelTick: () => void = () => undefined;
 
-  /** Begins to connect. Throws when the certificate of the authority cannot be read. */
+  /** Begins to connect. Throws when a file of its TLS settings cannot be read. */
   constructor(settings: LinkSettings, handlers: LinkHandlers, clock: Clock) {
     this.#settings = settings;
     this.#handlers = handlers;
@@ -182,14 +182,7 @@ export class Link {
     const socket =
       tls === undefined
         ? connectTcp(options, onConnect)
-        : connectTls(
-            {
-              ...options,
-              ...serverNameOf(tls.serverName ?? host),
-              ...(tls.caFile === undefined ? {} : { ca: readFileSync(tls.caFile) }),
-            },
-            onConnect,
-          );
+        : connectTls({ ...options, ...tlsOptions(host, tls) }, onConnect);
     socket.setNoDelay(true);
     socket.on('data', (chunk: Buffer) => this.#onData(chunk));
     socket.on('drain', () => this.#handlers.ready());
@@ -352,9 +345,4 @@ export class Link {
     this.#window.drain((ticket) => this.#handlers.lost(ticket));
     this.#handlers.closed(reason, this.#refusedStatus, this.#cause);
   }
-}
-
-/** RFC 6066 §3 has no addresses in server_name; without one the certificate is checked against the host. */
-function serverNameOf(name: string): { servername?: string } {
-  return isIP(name) === 0 ? { servername: name } : {};
 }

@@ -37,8 +37,8 @@ export type SmscOptions = {
   readonly memory?: string;
   /** HTTP control on loopback; 0 takes a free port, nothing by default. */
   readonly httpPort?: number;
-  /** PEM texts; with them the port speaks TLS. */
-  readonly tls?: { readonly key: string; readonly cert: string };
+  /** PEM texts; with them the port speaks TLS. With `clientCa` clients must show a certificate of that authority. */
+  readonly tls?: { readonly key: string; readonly cert: string; readonly clientCa?: string };
   readonly clock?: Clock;
 };
 
@@ -84,7 +84,7 @@ export async function startSmsc(options: SmscOptions): Promise<Smsc> {
     connections.add(connection);
     socket.on('close', () => connections.delete(connection));
   };
-  const server = options.tls === undefined ? createServer(accept) : createTlsServer(options.tls, accept);
+  const server = options.tls === undefined ? createServer(accept) : createTlsServer(tlsOptions(options.tls), accept);
   // A peer in the middle of a TLS handshake has no connection yet, and must not keep the server from closing.
   const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
@@ -133,4 +133,8 @@ export async function startSmsc(options: SmscOptions): Promise<Smsc> {
   }
   smsc.httpPort = control?.port;
   return { ...smsc, stop: () => (stopped ??= stop()) };
+}
+
+function tlsOptions({ key, cert, clientCa }: NonNullable<SmscOptions['tls']>) {
+  return { key, cert, ...(clientCa === undefined ? {} : { ca: clientCa, requestCert: true }) };
 }

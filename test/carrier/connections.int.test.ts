@@ -1,7 +1,9 @@
 /** Kinds of connections to a simulated carrier: TLS with a certificate that was agreed on, and pairs of binds. */
+import { X509Certificate } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import type { TlsSettings } from '../../src/carrier/tls.ts';
 import { commandStatus } from '../../src/smpp/command-status.ts';
 import { readReceipt } from '../../src/smpp/receipt.ts';
 import { type Smsc, type SmscOptions, startSmsc } from '../../src/smsc/server.ts';
@@ -87,6 +89,50 @@ test.each([
   expect(bound.bounds).toBe(0);
   expect(smsc.stats().bindsAccepted + smsc.stats().bindsRefused).toBe(0);
 });
+
+const sha256Of = (cert: string) => new X509Certificate(cert).fingerprint256;
+
+test('TLS - a pinned certificate is taken, however its fingerprint is spelt; another is not', async () => {
+  const tls = selfSigned(Date.now());
+  const smsc = await smscWith({ tls });
+  const caFile = fileWith(tls.cert);
+  for (const fingerprint of [sha256Of(tls.cert), sha256Of(tls.cert).replaceAll(':', '').toLowerCase()])
+    await bindTo(smsc.port, { tls: { caFile, fingerprint } }).untilBound();
+  const other = sha256Of(selfSigned(Date.now()).cert);
+  const refused = await refusalOf(smsc.port, { caFile, fingerprint: other });
+  expect(refused.message).toContain('fingerprint');
+  expect(smsc.stats().bindsAccepted + smsc.stats().bindsRefused).toBe(2);
+});
+
+test('TLS - a pinned fingerprint does not stand in for a trusted authority', async () => {
+  const tls = selfSigned(Date.now());
+  const smsc = await smscWith({ tls });
+  await refusalOf(smsc.port, { fingerprint: sha256Of(tls.cert) });
+  expect(smsc.stats().bindsAccepted).toBe(0);
+});
+
+test('TLS - a carrier that asks for our certificate gets it; without it nothing is bound', async () => {
+  const [tls, ours] = [selfSigned(Date.now()), selfSigned(Date.now())];
+  const smsc = await smscWith({ tls: { ...tls, clientCa: ours.cert } });
+  const caFile = fileWith(tls.cert);
+  await refusalOf(smsc.port, { caFile });
+  expect(smsc.stats().bindsAccepted).toBe(0);
+  await bindTo(smsc.port, { tls: { caFile, certFile: fileWith(ours.cert), keyFile: fileWith(ours.key) } }).untilBound();
+});
+
+/** What a bind failed with, once. */
+async function refusalOf(port: number, tls: TlsSettings): Promise<Error> {
+  return await new Promise((resolve) => {
+    const log = {
+      ...silentLog,
+      with: () => log,
+      warn: (_event: string, _fields: object = {}, cause?: unknown) => {
+        if (cause instanceof Error) resolve(cause);
+      },
+    };
+    bindTo(port, { tls }, log);
+  });
+}
 
 test('TLS - an authority file that comes later is enough', async () => {
   const tls = selfSigned(Date.now());
