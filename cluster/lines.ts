@@ -128,3 +128,19 @@ function profileOf(carrier: Carrier): EncodeProfile {
     segmentsMax,
   };
 }
+
+/** What readiness goes by, of the lines to one carrier. */
+type Standing = {
+  readonly carrier: { readonly name: string };
+  readonly pool: { readonly slots: readonly unknown[]; readonly boundCount: number };
+};
+
+/**
+ * Why a worker is not ready, by carrier: it holds slots and has no bind anywhere. With one carrier of several away it
+ * is ready all the same, or no new version could be rolled out until that carrier is back.
+ */
+export function unbound(lines: readonly Standing[]): Record<string, string> {
+  const holding = lines.filter(({ pool }) => pool.slots.length > 0);
+  if (holding.some(({ pool }) => pool.boundCount > 0)) return {};
+  return Object.fromEntries(holding.map(({ carrier }) => [carrier.name, 'no bind']));
+}

@@ -3,7 +3,7 @@
  * to whoever watches.
  */
 import { hostname } from 'node:os';
-import type { Carrier } from '../config/load.ts';
+import type { CarrierSettings } from '../config/carriers.ts';
 import type { Settings } from '../config/schema.ts';
 import { systemClock } from '../src/clock.ts';
 import { connect } from '../src/db/client.ts';
@@ -99,7 +99,7 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
  * What workers can have sent since the last outcome that is recorded: the contract's rate, and what all of them
  * together may have in hand (see `src/send/feeder.ts`). A carrier that is not configured any more bounds nothing.
  */
-function reachOf(carrier: Carrier | undefined, settings: Settings): CarrierReach {
+function reachOf(carrier: CarrierSettings | undefined, settings: Settings): CarrierReach {
   if (carrier === undefined) return { ratePerSecond: 0, recipientsInHandsMax: Number.POSITIVE_INFINITY };
   const { ratePerSecond, binds, window } = carrier;
   const segmentsInHandsMax = segmentsAhead({ windowTotal: binds * window, ratePerSecond }, settings.secondsAheadMax);

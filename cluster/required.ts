@@ -1,5 +1,6 @@
 /** Settings without which a process of the cluster cannot start. */
-import { type Carrier, loadCarriers } from '../config/load.ts';
+import type { CarrierSettings } from '../config/carriers.ts';
+import { type Carrier, describeCarriers, loadCarriers } from '../config/load.ts';
 import { environmentName, type Settings } from '../config/schema.ts';
 import { Fault } from '../src/fault.ts';
 
@@ -21,9 +22,17 @@ export function required(settings: Settings, name: keyof typeof purposes): strin
 }
 
 /**
- * The carriers of the carriers file.
+ * The carriers of the carriers file. Their passwords are not read: only workers have them.
  * @throws Fault `config`.
  */
-export function requiredCarriers(settings: Settings): readonly Carrier[] {
+export function requiredCarriers(settings: Settings): readonly CarrierSettings[] {
+  return describeCarriers(required(settings, 'carriers'));
+}
+
+/**
+ * The carriers of the carriers file with their passwords, for who binds.
+ * @throws Fault `config`.
+ */
+export function requiredAccounts(settings: Settings): readonly Carrier[] {
   return loadCarriers(required(settings, 'carriers'));
 }

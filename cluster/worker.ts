@@ -12,8 +12,8 @@ import { startRedisClock } from '../src/stream/redis-clock.ts';
 import { Replicas } from '../src/stream/replica.ts';
 import { askUp } from '../src/stream/standing.ts';
 import { BacklogWatch } from './backlog.ts';
-import { createLines } from './lines.ts';
-import { required, requiredCarriers } from './required.ts';
+import { createLines, unbound } from './lines.ts';
+import { required, requiredAccounts } from './required.ts';
 import { type Context, type Parts, runProcess } from './run.ts';
 import { startThreads } from './threads.ts';
 import { countBacklog, countResponses, countWorker } from './worker-metrics.ts';
@@ -22,7 +22,7 @@ await runProcess('worker', build);
 
 async function build({ settings, log, metrics }: Context): Promise<Parts> {
   const redisUrl = required(settings, 'redisUrl');
-  const carriers = requiredCarriers(settings);
+  const carriers = requiredAccounts(settings);
   // Leases know their holder by this name. A container that starts again has the same host name and process id.
   const worker = `${settings.workerName ?? `${hostname()}-${process.pid}`}-${randomBytes(4).toString('hex')}`;
   const threads = startThreads({ threads: settings.encodeThreads, inPlaceBelow: settings.encodeInPlaceBelow });
@@ -79,11 +79,6 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
       standings,
       backlog,
     ],
-    unready: () =>
-      Object.fromEntries(
-        lines
-          .filter(({ pool }) => pool.slots.length > 0 && pool.boundCount === 0)
-          .map(({ carrier }) => [carrier.name, 'no bind']),
-      ),
+    unready: () => unbound(lines),
   };
 }
