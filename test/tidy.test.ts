@@ -94,8 +94,9 @@ const ours = readdirSync(root)
   })
   .filter((path) => statSync(join(root, path)).isFile() && !path.includes(join('migrations', 'meta')));
 
-/** Hosts that an address in our files may name: this machine, examples, and pages that document something. */
+/** Hosts that an address in our files may name: this machine, services of a cluster, examples, schemas. */
 const knownHosts = [
+  /\.svc$/,
   /^(127\.0\.0\.1|localhost|\[::1\])$/,
   /(^|\.)example(\.\w+)?$/,
   /\.(test|invalid)$/,
