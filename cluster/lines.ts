@@ -79,7 +79,10 @@ export function createLines(carrier: Carrier, parts: WorkerParts): Lines {
   const leases = new SlotLeases(redis, carrier.name, worker, settings.slotLeaseMs, carrier.binds);
   const binds: SlotBinds = {
     open: (slot) => pool.open(slot),
-    close: (slot, deadlineMs) => pool.close(slot, deadlineMs),
+    async close(slot, deadlineMs) {
+      await pool.close(slot, deadlineMs);
+      if (pool.slots.length === 0) sender.leaveToOthers();
+    },
     abandon: (slot) => pool.abandon(slot),
     trust(untilMs) {
       pool.trust(untilMs);

@@ -9,12 +9,13 @@
 import type { Bind } from '../carrier/bind.ts';
 import type { Room, RunSource } from '../carrier/pool.ts';
 import type { LateAnswer, Run } from '../carrier/link.ts';
-import { type CampaignState, type Id, lanes, type OutcomeKind } from '../handoff.ts';
+import { type CampaignState, type Id, lanes } from '../handoff.ts';
 import { statusOf } from '../smpp/command-status.ts';
 import { canonicalId, type MessageIdSpelling } from '../smpp/message-id.ts';
 import { type Demand, Feeder, type FeederOptions, type FeederParts } from './feeder.ts';
 import { LateAnswers, type OverdueSegment, overdueSegment } from './late.ts';
 import { decide, type Happening, type RetryLimits } from './retry.ts';
+import { noCounts, type SenderCounts } from './counts.ts';
 import { Recording } from './recording.ts';
 import { Reservation } from './reservation.ts';
 import { Signals } from './signals.ts';
@@ -30,9 +31,6 @@ export type SenderOptions = RetryLimits &
     readonly batchLeaseMs: number;
     readonly outcomeFlushMs: number;
   };
-
-/** What a sender counts, for metrics. */
-export type SenderCounts = { readonly [kind in OutcomeKind | 'written' | 'throttled' | 'again']: number };
 
 /** What a sender is made of. */
 export type SenderParts = FeederParts & { readonly binds: Demand & { pump(): void } };
@@ -50,20 +48,12 @@ export class Sender implements RunSource {
   readonly #recording: Recording;
   readonly #late: LateAnswers;
   readonly #reservation: Reservation;
-  readonly #counts = {
-    accepted: 0,
-    rejected: 0,
-    unknown: 0,
-    expired: 0,
-    cancelled: 0,
-    rerouted: 0,
-    written: 0,
-    throttled: 0,
-    again: 0,
-  };
+  readonly #counts = noCounts();
   readonly #feeder: Feeder;
   #isStopping = false;
   #isAway = false;
+  /** A bind could submit when batches were renewed last. */
+  #wasBound = true;
   /** Batches in hand are surely ours until then, monotonic: a worker that was stopped and goes on must ask first. */
   #trustedUntilMs: number;
   #cancelRenew: () => void = () => undefined;
@@ -159,6 +149,15 @@ export class Sender implements RunSource {
     if (!isAway) return;
     for (const held of this.#stock.all()) this.#applyState(held, held.state);
     void this.claim();
+  }
+
+  /**
+   * This worker has no bind for what is in hand, and another one may have: it is given back, but for batches of which
+   * an answer is due. Where the carrier is away for all, it is given up instead.
+   */
+  leaveToOthers(): void {
+    if (this.#isAway || this.#isStopping) return;
+    for (const held of this.#stock.all()) if (held.inFlight === 0) void this.#finishOne(held);
   }
 
   /** Takes nothing more and offers nothing more; binds may be drained after this. */
@@ -312,6 +311,7 @@ export class Sender implements RunSource {
     for (const frame of held.ledger.unanswered()) this.#decide(held, frame, 'unanswered', 0, '');
     this.#applyState(held, held.state);
     if (this.#isStopping) return await this.#finishOne(held);
+    if (this.#parts.binds.windowTotal === 0) this.leaveToOthers();
     this.#reservation.ahead(held.content.nature);
     this.#recording.touched(held);
     this.#parts.binds.pump();
@@ -358,6 +358,9 @@ export class Sender implements RunSource {
     }
     if (this.#isStopping && this.batchesHeld === 0) return;
     this.#armRenew();
+    const isBound = binds.boundCount > 0;
+    if (!isBound && !this.#wasBound) this.leaveToOthers();
+    this.#wasBound = isBound;
     void this.claim();
     binds.pump();
   }
@@ -365,7 +368,8 @@ export class Sender implements RunSource {
   async #finishOne(held: Held): Promise<void> {
     const { ledger } = held;
     while (held.flushing !== undefined && !held.isLeaving) await held.flushing;
-    if (held.isLeaving || !this.#stock.has(held)) return;
+    // With an answer due, a bind has come up again, and it stays.
+    if (held.isLeaving || !this.#stock.has(held) || held.inFlight > 0) return;
     // These two go by themselves, once their last outcomes are recorded.
     if (ledger.done || held.isLost) return this.#recording.touched(held);
     held.isLeaving = true;

@@ -1,0 +1,22 @@
+/** What a sender counts, for metrics. Pure. */
+import type { OutcomeKind } from '../handoff.ts';
+
+type Counted = OutcomeKind | 'written' | 'throttled' | 'again';
+
+/** Totals of a sender since its start: segments by outcome, and what happened to them on the way. */
+export type SenderCounts = { readonly [kind in Counted]: number };
+
+/** Counts to begin with. */
+export function noCounts(): { [kind in Counted]: number } {
+  return {
+    accepted: 0,
+    rejected: 0,
+    unknown: 0,
+    expired: 0,
+    cancelled: 0,
+    rerouted: 0,
+    written: 0,
+    throttled: 0,
+    again: 0,
+  };
+}
