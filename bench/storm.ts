@@ -11,10 +11,11 @@ import { type BenchCarrier, BenchCluster } from './cluster.ts';
 import { packageFolder } from './folder.ts';
 import { type BenchContext, defineBench, rounded, type ValuesOf } from './harness.ts';
 import { type BenchOrganisation, createOrganisation, createResidents, forgetCampaigns } from './population.ts';
+import { functionTables, resetStatements, statementTable } from './profile.ts';
 import { settingsOf } from './settings-option.ts';
 import { judgeStorm, readStorm, type Town } from './storm-log.ts';
 import { drawStorm } from './storm-picture.ts';
-import type { Cell } from './table.ts';
+import { type Cell, renderTable } from './table.ts';
 
 const options = {
   organisations: { byDefault: 150, about: 'organisations that launch' },
@@ -64,7 +65,7 @@ export const storm = defineBench({
 
 async function run(context: Context) {
   const { options: values } = context;
-  const cluster = await BenchCluster.create();
+  const cluster = await BenchCluster.create(values.profile);
   try {
     const towns = await populate(cluster, context);
     const medians = await context.rounds((round) => stormOnce(cluster, towns, round, context));
@@ -83,9 +84,10 @@ async function run(context: Context) {
     ];
     const recipients = towns.reduce((sum, { count }) => sum + count, 0);
     const title = `${values.organisations} organisations, ${recipients} recipients; ${cluster.durability}`;
+    const profiles = values.profile === '' ? [] : functionTables(values.profile, recipients * values.rounds);
     return {
       figures: { ...medians, recipients, durability: cluster.durability },
-      tables: [{ title, columns: ['storm', 'value'], rows }],
+      tables: [{ title, columns: ['storm', 'value'], rows }, ...profiles],
     };
   } finally {
     await cluster.dispose();
@@ -120,9 +122,11 @@ async function stormOnce(cluster: BenchCluster, towns: readonly StormTown[], rou
   await forgetCampaigns(cluster.sql);
   await cluster.start({ workers, profile, settings: settingsOf(values.settings), carriers: [carrier] });
   const launched: Town[] = [];
+  const recipients = towns.reduce((sum, { count }) => sum + count, 0);
   try {
     const campaigns: string[] = [];
     for (const [index, { key }] of towns.entries()) campaigns.push(await createCampaign(cluster, key, index));
+    if (profile !== '') await resetStatements(cluster.sql);
     const waiting = [...towns.entries()];
     const launchInTurn = async () => {
       for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
@@ -133,11 +137,8 @@ async function stormOnce(cluster: BenchCluster, towns: readonly StormTown[], rou
       }
     };
     await Promise.all(Array.from({ length: launchesAtOnce }, launchInTurn));
-    await untilRecorded(
-      cluster,
-      towns.reduce((sum, { count }) => sum + count, 0),
-      context,
-    );
+    await untilRecorded(cluster, recipients, context);
+    if (profile !== '') context.say(`\n${renderTable(await statementTable(cluster.sql, recipients))}`);
     const frozenMs = await frozenTimes(cluster);
     launched.forEach((town, index) => {
       launched[index] = { ...town, frozenMs: frozenMs.get(campaigns[index] ?? '') ?? Number.NaN };
