@@ -1,8 +1,6 @@
 /** Migrations, partitions and connections on real PostgreSQL. */
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { drizzle } from 'drizzle-orm/node-postgres';
-import { migrate as applyMigrations } from 'drizzle-orm/node-postgres/migrator';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { connect } from '../../src/db/client.ts';
@@ -42,20 +40,36 @@ async function tablesOf(client: pg.Client): Promise<string[]> {
   return rows.map((row) => row.name);
 }
 
-/** Brings an empty database to the schema as it was after `last`. */
-async function migrateThrough(url: string, last: string): Promise<void> {
+type Journal = { readonly entries: readonly { readonly idx: number; readonly when: number; readonly tag: string }[] };
+
+/** A copy of our migrations with another journal; the caller removes it. */
+function migrationsWith(change: (folder: string, journal: Journal) => Journal): string {
   const folder = temporaryFolder();
   cpSync('src/db/migrations', folder, { recursive: true });
   const path = join(folder, 'meta', '_journal.json');
-  const journal = JSON.parse(readFileSync(path, 'utf8')) as { entries: { tag: string }[] };
-  const through = journal.entries.findIndex((entry) => entry.tag === last);
-  expect(through).toBeGreaterThan(0);
-  writeFileSync(path, JSON.stringify({ ...journal, entries: journal.entries.slice(0, through + 1) }));
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  await applyMigrations(drizzle(client), { migrationsFolder: folder });
-  await client.end();
+  writeFileSync(path, JSON.stringify(change(folder, JSON.parse(readFileSync(path, 'utf8')) as Journal)));
+  return folder;
+}
+
+/** Brings an empty database to the schema as it was after `last`. */
+async function migrateThrough(url: string, last: string): Promise<void> {
+  const folder = migrationsWith((_, journal) => {
+    const through = journal.entries.findIndex((entry) => entry.tag === last);
+    expect(through).toBeGreaterThan(0);
+    return { ...journal, entries: journal.entries.slice(0, through + 1) };
+  });
+  await migrate(url, { folder });
   removeFolder(folder);
+}
+
+/** Our migrations and one more. */
+function migrationsAnd(sql: string): string {
+  return migrationsWith((folder, journal) => {
+    writeFileSync(join(folder, 'one_more.sql'), sql);
+    const last = journal.entries.at(-1)!;
+    const more = { ...last, idx: last.idx + 1, when: last.when + 1, tag: 'one_more' };
+    return { ...journal, entries: [...journal.entries, more] };
+  });
 }
 
 test('migrate - several at once on an empty database leave one schema, and again changes nothing', async () => {
@@ -117,6 +131,50 @@ test('migrate - recipients that an older version froze one by one are packed by 
   await client.end();
   await admin.query('drop database migrate_recipients with (force)');
   await admin.end();
+});
+
+test('migrate - waits for nobody who works: others get on before it, and it comes again until it is done', async () => {
+  const own = await testDatabase();
+  const [working, other] = [0, 0].map(() => new pg.Client({ connectionString: own.ownerUrl })) as [
+    pg.Client,
+    pg.Client,
+  ];
+  await Promise.all([working.connect(), other.connect()]);
+  const folder = migrationsAnd(
+    'CREATE TABLE "early" ();--> statement-breakpoint\nALTER TABLE "campaigns" ADD COLUMN "late" integer;',
+  );
+  await working.query('begin; select from campaigns');
+  const seen: unknown[] = [];
+  let freed: Promise<unknown> | undefined;
+  await migrate(own.ownerUrl, {
+    folder,
+    onBusy() {
+      freed ??= (async () => {
+        // Nothing of it is there, and whoever works goes on working.
+        seen.push((await other.query("select to_regclass('early') as early")).rows[0]);
+        seen.push((await other.query('update campaigns set name = name')).rowCount);
+        await working.query('commit');
+      })();
+    },
+  });
+  await freed;
+  expect(seen).toEqual([{ early: null }, 0]);
+  expect((await other.query('select late from campaigns')).rows).toEqual([]);
+  await Promise.all([working.end(), other.end()]);
+  removeFolder(folder);
+  await own.drop();
+});
+
+test('migrate - one that fails leaves nothing of itself, and all of those before it', async () => {
+  const own = await testDatabase();
+  const folder = migrationsAnd('CREATE TABLE "half" ();--> statement-breakpoint\nselect 1 / 0;');
+  await expect(migrate(own.ownerUrl, { folder })).rejects.toSatisfy((error) => isFault(error, 'postgres'));
+  const client = new pg.Client({ connectionString: own.ownerUrl });
+  await client.connect();
+  expect(await tablesOf(client)).toEqual(await tablesOf(owner));
+  await client.end();
+  removeFolder(folder);
+  await own.drop();
 });
 
 test('migrate - passwords are set as they are, quotes and all, by several at once', async () => {
