@@ -13,6 +13,7 @@ import { publishCommand } from '../src/stream/commands.ts';
 import { ProgressFeed } from '../src/stream/progress-feed.ts';
 import { connectRedis } from '../src/stream/redis.ts';
 import { countRequests } from './api-metrics.ts';
+import { PresenceTeller } from './presence.ts';
 import { required, requiredCarriers } from './required.ts';
 import { type Context, type Parts, runProcess } from './run.ts';
 
@@ -63,10 +64,21 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
     async stop(deadlineMs) {
       stopping.abort();
       await server?.close(deadlineMs);
+    },
+  };
+  const connections: Service = {
+    name: 'connections',
+    start: async () => undefined,
+    async stop() {
       subscribing.disconnect();
       publishing.disconnect();
       await database.close();
     },
   };
-  return { services: [listening], unready: () => ({}), announce: () => ({ port: server?.port }) };
+  const presence = new PresenceTeller({ role: 'api', name: `api-${name}`, redis: publishing, clock: systemClock, log });
+  return {
+    services: [connections, presence, listening],
+    unready: () => ({}),
+    announce: () => ({ port: server?.port }),
+  };
 }

@@ -32,6 +32,8 @@ export type WorkerParts = {
   /** Role `subscribing`. */
   readonly subscribing: RedisConnection;
   readonly encode: Encode;
+  /** Hears that the operator said something of a carrier. */
+  readonly standingTold?: () => void;
   /** Hears of samples of carriers' response times. */
   readonly responded?: (carrier: string, ms: number) => void;
   readonly clock: Clock;
@@ -92,6 +94,7 @@ export function createLines(carrier: Carrier, parts: WorkerParts): Lines {
     },
   };
   const holder = new SlotHolder(leases, binds, settings.slotLeaseMs, clock, log);
+  let hearNoMore: () => void = () => undefined;
   return {
     carrier,
     pool,
@@ -99,10 +102,11 @@ export function createLines(carrier: Carrier, parts: WorkerParts): Lines {
     intake,
     holder,
     async start() {
-      await listenForWakes(subscribing, carrier.name, (wake) => {
+      hearNoMore = await listenForWakes(subscribing, carrier.name, (wake) => {
         if (wake.kind === 'take') sender.wake();
         else if (wake.kind === 'claim') void sender.claim();
         else if (wake.kind === 'slots') void holder.renew();
+        else if (wake.kind === 'standing') parts.standingTold?.();
         else sender.setState(wake.campaign, wake.state);
       });
       await holder.start();
@@ -112,6 +116,7 @@ export function createLines(carrier: Carrier, parts: WorkerParts): Lines {
       sender.stopSending();
       await holder.stop(deadlineMs);
       await Promise.all([sender.finish(), intake.finish()]);
+      hearNoMore();
     },
   };
 }

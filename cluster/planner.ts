@@ -13,7 +13,8 @@ import { Commands } from '../src/stream/commands.ts';
 import { Producer } from '../src/stream/producer.ts';
 import { progressPublisher } from '../src/stream/progress-feed.ts';
 import { connectRedis } from '../src/stream/redis.ts';
-import { askUp } from '../src/stream/standing.ts';
+import { askPauses, askUp } from '../src/stream/standing.ts';
+import { PresenceTeller } from './presence.ts';
 import { required, requiredCarriers } from './required.ts';
 import { type Context, type Parts, runProcess } from './run.ts';
 
@@ -39,6 +40,7 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
   const standings = new Standings({
     carriers: names,
     askUp: () => askUp(redis, names),
+    askPauses: (known) => askPauses(redis, names, known),
     awayMs: settings.carrierAwayMs,
     clock: systemClock,
     log,
@@ -79,6 +81,7 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
           await database.close();
         },
       },
+      new PresenceTeller({ role: 'planner', name: `planner-${name}`, redis, clock: systemClock, log }),
       standings,
       rerouter,
       planner,

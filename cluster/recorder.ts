@@ -16,6 +16,7 @@ import { Producer } from '../src/stream/producer.ts';
 import { progressPublisher } from '../src/stream/progress-feed.ts';
 import { StreamRecordSource } from '../src/stream/record-source.ts';
 import { connectRedis } from '../src/stream/redis.ts';
+import { PresenceTeller } from './presence.ts';
 import { required, requiredCarriers } from './required.ts';
 import { type Context, type Parts, runProcess } from './run.ts';
 
@@ -88,6 +89,7 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
           await database.close();
         },
       },
+      new PresenceTeller({ role: 'recorder', name: `recorder-${name}`, redis, clock: systemClock, log }),
       reconciler,
       recorder,
     ],

@@ -38,8 +38,20 @@ export function countBacklog(metrics: Metrics, carriers: readonly string[], of: 
   }
 }
 
-/** Registers a worker's metrics; values are read when they are scraped. */
-export function countWorker(metrics: Metrics, lines: readonly Lines[]): void {
+/** Registers which carriers the operator paused. */
+export function countPauses(
+  metrics: Metrics,
+  carriers: readonly string[],
+  isPaused: (carrier: string) => boolean,
+): void {
+  const paused = metrics.gauge('tocsin_carrier_paused', '1 while the operator has the carrier paused', ['carrier']);
+  Object.assign(paused, {
+    collect: () => carriers.forEach((carrier) => paused.set({ carrier }, isPaused(carrier) ? 1 : 0)),
+  });
+}
+
+/** Registers a worker's metrics; values are read, and `lines` asked for, when they are scraped. */
+export function countWorker(metrics: Metrics, lines: () => readonly Lines[]): void {
   const gauges: readonly [name: string, help: string, value: (line: Lines) => number][] = [
     ['tocsin_binds_bound', 'Binds that can submit', ({ pool }) => pool.boundCount],
     ['tocsin_slots_held', 'Slots that this worker holds', ({ pool }) => pool.slots.length],
@@ -51,7 +63,7 @@ export function countWorker(metrics: Metrics, lines: readonly Lines[]): void {
     const gauge = metrics.gauge(name, help, ['carrier']);
     Object.assign(gauge, {
       collect: () => {
-        for (const line of lines) gauge.set({ carrier: line.carrier.name }, value(line));
+        for (const line of lines()) gauge.set({ carrier: line.carrier.name }, value(line));
       },
     });
   }
@@ -60,7 +72,7 @@ export function countWorker(metrics: Metrics, lines: readonly Lines[]): void {
   Object.assign(segments, {
     collect: () => {
       segments.reset();
-      for (const { carrier, sender } of lines)
+      for (const { carrier, sender } of lines())
         for (const [outcome, count] of Object.entries(sender.counts))
           segments.inc({ carrier: carrier.name, outcome }, count);
     },
@@ -68,7 +80,7 @@ export function countWorker(metrics: Metrics, lines: readonly Lines[]): void {
   Object.assign(deliveries, {
     collect: () => {
       deliveries.reset();
-      for (const { carrier, intake } of lines)
+      for (const { carrier, intake } of lines())
         for (const [kind, count] of Object.entries(intake.counts))
           deliveries.inc({ carrier: carrier.name, kind }, count);
     },

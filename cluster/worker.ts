@@ -6,17 +6,21 @@ import { hostname } from 'node:os';
 import { systemClock } from '../src/clock.ts';
 import { isReplaced } from '../src/plan/route.ts';
 import { Standings } from '../src/plan/standing.ts';
+import type { Service } from '../src/service.ts';
 import { BacklogReader } from '../src/stream/backlog.ts';
 import { connectRedis } from '../src/stream/redis.ts';
 import { startRedisClock } from '../src/stream/redis-clock.ts';
 import { Replicas } from '../src/stream/replica.ts';
-import { askUp } from '../src/stream/standing.ts';
+import { askPauses, askUp } from '../src/stream/standing.ts';
+import type { Log } from '../src/telemetry.ts';
 import { BacklogWatch } from './backlog.ts';
-import { createLines, unbound } from './lines.ts';
+import { unbound, type WorkerParts } from './lines.ts';
+import { PresenceTeller } from './presence.ts';
 import { required, requiredAccounts } from './required.ts';
 import { type Context, type Parts, runProcess } from './run.ts';
+import { Sending } from './sending.ts';
 import { startThreads } from './threads.ts';
-import { countBacklog, countResponses, countWorker } from './worker-metrics.ts';
+import { countBacklog, countPauses, countResponses, countWorker } from './worker-metrics.ts';
 
 await runProcess('worker', build);
 
@@ -26,6 +30,69 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
   // Leases know their holder by this name. A container that starts again has the same host name and process id.
   const worker = `${settings.workerName ?? `${hostname()}-${process.pid}`}-${randomBytes(4).toString('hex')}`;
   const threads = startThreads({ threads: settings.encodeThreads, inPlaceBelow: settings.encodeInPlaceBelow });
+  const { connections, clock, ...connected } = await connectWorker(redisUrl, worker, log);
+  const { redis } = connected;
+  const parts: WorkerParts = {
+    worker,
+    settings,
+    ...connected,
+    encode: threads.encode,
+    standingTold: () => standings.wake(),
+    responded: countResponses(metrics),
+    clock,
+    log,
+  };
+  const names = carriers.map((carrier) => carrier.name);
+  const standings: Standings = new Standings({
+    carriers: names,
+    askUp: () => askUp(redis, names),
+    askPauses: (known) => askPauses(redis, names, known),
+    awayMs: settings.carrierAwayMs,
+    changed: () => sending.stand(),
+    clock: systemClock,
+    log,
+  });
+  const usable = (carrier: string) => standings.usable(carrier);
+  const isPaused = (carrier: string) => standings.pauseOf(carrier).pause !== 'none';
+  const sending: Sending = new Sending({
+    carriers,
+    lines: parts,
+    standingOf: ({ name }) => ({
+      isPaused: isPaused(name),
+      isAway: !usable(name) && isReplaced(carriers, usable, name),
+    }),
+    changed: () => presence.wake(),
+    drainMs: settings.drainMs,
+    clock: systemClock,
+  });
+  const presence: PresenceTeller = new PresenceTeller({
+    role: 'worker',
+    name: worker,
+    redis,
+    doing: () => ({ phase: sending.phase, lines: sending.presence }),
+    wished: (wish) => sending.heed(wish),
+    clock: systemClock,
+    log,
+  });
+  countWorker(metrics, () => sending.lines);
+  countPauses(metrics, names, isPaused);
+  const backlog = new BacklogWatch(new BacklogReader(redis), names, systemClock, log);
+  countBacklog(metrics, names, (carrier) => backlog.of(carrier));
+  return {
+    services: [
+      { name: 'threads', start: async () => undefined, stop: () => threads.close() },
+      connections,
+      standings,
+      backlog,
+      presence,
+      sending,
+    ],
+    unready: () => unbound(sending.lines),
+  };
+}
+
+/** Everything of a worker that needs Redis, and its end. */
+async function connectWorker(redisUrl: string, worker: string, log: Log) {
   const redis = await connectRedis(redisUrl, 'command', log, worker);
   const subscribing = await connectRedis(redisUrl, 'subscribing', log, worker);
   // A connection of its own: whatever shares it waits for the replica too.
@@ -33,52 +100,15 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
   const replicas = new Replicas(reserving, systemClock, log);
   // By a clock of its own that is an hour ahead, it would let everything expire.
   const clock = await startRedisClock(redis, systemClock, log);
-  const parts = {
-    worker,
-    settings,
-    redis,
-    reserving: { redis: reserving, reached: () => replicas.reached() },
-    subscribing,
-    encode: threads.encode,
-    responded: countResponses(metrics),
-    clock,
-    log,
-  };
-  const lines = carriers.map((carrier) => createLines(carrier, parts));
-  countWorker(metrics, lines);
-  const names = carriers.map((carrier) => carrier.name);
-  const backlog = new BacklogWatch(new BacklogReader(redis), names, systemClock, log);
-  countBacklog(metrics, names, (carrier) => backlog.of(carrier));
-  const standings: Standings = new Standings({
-    carriers: names,
-    askUp: () => askUp(redis, names),
-    awayMs: settings.carrierAwayMs,
-    changed() {
-      const usable = (carrier: string) => standings.usable(carrier);
-      for (const { carrier, sender } of lines)
-        sender.setAway(!usable(carrier.name) && isReplaced(carriers, usable, carrier.name));
+  const connections: Service = {
+    name: 'connections',
+    start: async () => undefined,
+    async stop() {
+      clock.stop();
+      subscribing.disconnect();
+      await Promise.all([redis.quit(), reserving.quit()]);
     },
-    clock: systemClock,
-    log,
-  });
-  return {
-    services: [
-      {
-        name: 'sending',
-        async start() {
-          await Promise.all(lines.map((line) => line.start()));
-        },
-        async stop(deadlineMs) {
-          await Promise.all(lines.map((line) => line.stop(deadlineMs)));
-          await threads.close();
-          clock.stop();
-          subscribing.disconnect();
-          await Promise.all([redis.quit(), reserving.quit()]);
-        },
-      },
-      standings,
-      backlog,
-    ],
-    unready: () => unbound(lines),
   };
+  const reached = () => replicas.reached();
+  return { redis, subscribing, reserving: { redis: reserving, reached }, clock, connections };
 }

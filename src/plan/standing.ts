@@ -1,10 +1,12 @@
 /**
  * Which carriers can be sent to. Runs in planners and workers. A carrier is passed over once no worker has
  * had a bind of it for a while, where another one serves the same numbers; it is planned for again as soon as one has.
+ * One that the operator paused is passed over only where the operator said so.
  */
 import type { Clock } from '../clock.ts';
 import type { Service } from '../service.ts';
 import type { Log } from '../telemetry.ts';
+import { notPaused, type PauseWord } from '../stream/standing.ts';
 import { Loop } from './loop.ts';
 
 /** What standings are made of. */
@@ -12,6 +14,8 @@ export type StandingOptions = {
   readonly carriers: readonly string[];
   /** Those carriers of which some worker has a bind now. */
   readonly askUp: () => Promise<ReadonlySet<string>>;
+  /** The operator's word on each; `known` is the answer of before. Nobody pauses anything when absent. */
+  readonly askPauses?: (known: ReadonlyMap<string, PauseWord>) => Promise<ReadonlyMap<string, PauseWord>>;
   /** How long a carrier may be without a bind. */
   readonly awayMs: number;
   /** Called after each question that changed something. */
@@ -30,6 +34,7 @@ export class Standings implements Service {
   readonly #loop: Loop;
   readonly #lastUpMs = new Map<string, number>();
   readonly #away = new Set<string>();
+  #pauses: ReadonlyMap<string, PauseWord> = new Map();
 
   /** Every carrier counts as up at first: workers may only be starting. */
   constructor(options: StandingOptions) {
@@ -39,9 +44,15 @@ export class Standings implements Service {
     this.#loop = new Loop({ name: 'standings', pauseMs: askEveryMs, action: () => this.#look(), clock, log });
   }
 
-  /** Begins to ask. */
+  /** Begins to ask; resolves once the first answer is here, so that nothing is sent to a carrier that is paused. */
   async start(): Promise<void> {
+    await this.#look();
     this.#loop.start();
+  }
+
+  /** Asks at once. */
+  wake(): void {
+    this.#loop.wake();
   }
 
   /** Asks no more. */
@@ -54,14 +65,22 @@ export class Standings implements Service {
     return !this.#away.has(carrier);
   }
 
+  /** The operator's word on `carrier`. */
+  pauseOf(carrier: string): PauseWord {
+    return this.#pauses.get(carrier) ?? notPaused;
+  }
+
   async #look(): Promise<void> {
     const { carriers, askUp, awayMs, changed, clock, log } = this.#options;
-    let isChanged = false;
-    const up = await askUp();
+    const [up, pauses] = await Promise.all([askUp(), this.#options.askPauses?.(this.#pauses) ?? this.#pauses]);
+    let isChanged = carriers.some((carrier) => pauses.get(carrier)?.pause !== this.#pauses.get(carrier)?.pause);
+    this.#pauses = pauses;
     const nowMs = clock.monotonicMs();
     for (const carrier of carriers) {
-      if (up.has(carrier)) this.#lastUpMs.set(carrier, nowMs);
-      const isAway = nowMs - (this.#lastUpMs.get(carrier) ?? nowMs) >= awayMs;
+      const { pause } = this.pauseOf(carrier);
+      // What waits for a paused carrier waits, bound or not, unless the operator gives it away.
+      if (up.has(carrier) || pause === 'wait') this.#lastUpMs.set(carrier, nowMs);
+      const isAway = pause === 'reroute' || nowMs - (this.#lastUpMs.get(carrier) ?? nowMs) >= awayMs;
       if (isAway === this.#away.has(carrier)) continue;
       log.warn(isAway ? 'carrier.away' : 'carrier.back', { carrier });
       isChanged = true;

@@ -1,7 +1,7 @@
 /**
  * Brings batches of one carrier into a worker's hands, on its main thread: takes those that are due, takes over those
  * whose holder is gone, has them encoded and puts them into stock. It must never take more than the binds can use
- * soon, and nothing while none is bound, unless the carrier is away: then all is given up for another carrier.
+ * soon, and nothing while none is bound or the carrier is paused, unless it is away: then all is given up for another.
  */
 import type { Clock } from '../clock.ts';
 import { Fault, isFault } from '../fault.ts';
@@ -83,6 +83,7 @@ export class Feeder {
   #isPassedBy = false;
   #isStopping = false;
   #isAway = false;
+  #isPaused = false;
   #cancelLook: () => void = () => undefined;
 
   constructor(parts: FeederParts, options: FeederOptions, stock: Stock, signals: Signals, handlers: FeederHandlers) {
@@ -129,6 +130,11 @@ export class Feeder {
     if (isAway) this.wake();
   }
 
+  /** Whether the operator paused the carrier: nothing more is taken. */
+  setPaused(isPaused: boolean): void {
+    this.#isPaused = isPaused;
+  }
+
   /** A lane's stock has run low; that of alerts is kept full, so that workers come to an alert's end together. */
   wantsMore(lane: Lane): boolean {
     const ahead = this.#segmentsAhead(lane);
@@ -165,7 +171,7 @@ export class Feeder {
   }
 
   get #mayTake(): boolean {
-    return !this.#isStopping && (this.#isAway || this.#parts.binds.boundCount > 0);
+    return !this.#isStopping && (this.#isAway || (!this.#isPaused && this.#parts.binds.boundCount > 0));
   }
 
   #isFull(lane: Lane): boolean {

@@ -54,6 +54,7 @@ export class Sender implements RunSource {
   #isAway = false;
   /** A bind could submit when batches were renewed last. */
   #wasBound = true;
+  #isPaused = false;
   /** Batches in hand are surely ours until then, monotonic: a worker that was stopped and goes on must ask first. */
   #trustedUntilMs: number;
   #cancelRenew: () => void = () => undefined;
@@ -139,10 +140,7 @@ export class Sender implements RunSource {
     this.#parts.binds.pump();
   }
 
-  /**
-   * Whether the carrier is away and another one can have what was never written: then all that waits, here and in
-   * Redis, is given up as `rerouted`. What was written stays what it is.
-   */
+  /** Whether the carrier is away and another can have what was never written: all that waits is given up for it. */
   setAway(isAway: boolean): void {
     this.#isAway = isAway;
     this.#feeder.setAway(isAway);
@@ -158,6 +156,13 @@ export class Sender implements RunSource {
   leaveToOthers(): void {
     if (this.#isAway || this.#isStopping) return;
     for (const held of this.#stock.all()) if (held.inFlight === 0) void this.#finishOne(held);
+  }
+
+  /** Whether the operator paused the carrier: then nothing is written, alerts neither; what is in hand goes back. */
+  setPaused(isPaused: boolean): void {
+    this.#isPaused = isPaused;
+    this.#feeder.setPaused(isPaused);
+    if (!isPaused) this.bound();
   }
 
   /** Takes nothing more and offers nothing more; binds may be drained after this. */
@@ -186,7 +191,7 @@ export class Sender implements RunSource {
 
   /** The most urgent run that fits; see `RunSource`. */
   next(room: Room): Run | undefined {
-    if (this.#isStopping || this.#parts.clock.monotonicMs() >= this.#trustedUntilMs) return undefined;
+    if (this.#isStopping || this.#isPaused || this.#parts.clock.monotonicMs() >= this.#trustedUntilMs) return undefined;
     // A crash doubles what was written of alerts and is not recorded: never more than the windows hold.
     const alert = Math.min(room.alert, this.#parts.binds.windowTotal - this.#stock.alertsOpen);
     const chosen = this.#stock.next({ ...room, alert }, this.#parts.clock.nowMs());
@@ -358,7 +363,7 @@ export class Sender implements RunSource {
     }
     if (this.#isStopping && this.batchesHeld === 0) return;
     this.#armRenew();
-    const isBound = binds.boundCount > 0;
+    const isBound = binds.boundCount > 0 && !this.#isPaused;
     if (!isBound && !this.#wasBound) this.leaveToOthers();
     this.#wasBound = isBound;
     void this.claim();

@@ -40,7 +40,9 @@ export function carrierKeys(carrier: string) {
     tokens: `${tag}:tokens`,
     /** There while a worker has a bind of the carrier. */
     up: `${tag}:up`,
-    /** Channel: something to take (`take`), or `pause`, `resume`, `cancel` with a campaign. */
+    /** The operator's word on the carrier, and since when, epoch ms. */
+    pause: `${tag}:pause`,
+    /** Channel: something to take (`take`), `pause`, `resume`, `cancel` with a campaign, or look at the `standing`. */
     wake: `${tag}:wake`,
   };
 }
@@ -58,4 +60,12 @@ export const planKeys = {
   progress: '{plan}:progress',
   /** Random name of this Redis's data; gone when the data is gone. */
   epoch: '{plan}:epoch',
+  /** Common start of what processes tell of themselves. */
+  prefix: '{plan}',
+  /** Sorted set of live processes by the end of their word. */
+  processes: '{plan}:processes',
+  /** What a process tells of itself, JSON. */
+  process: (name: string) => `{plan}:process:${name}`,
+  /** What the operator wishes of a process. */
+  wish: (name: string) => `{plan}:wish:${name}`,
 } as const;

@@ -3,8 +3,9 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { routeOf, routeTable } from '../../src/plan/route.ts';
 import { Standings } from '../../src/plan/standing.ts';
 import { connectRedis, type RedisConnection } from '../../src/stream/redis.ts';
-import { askUp, tellUp } from '../../src/stream/standing.ts';
+import { askPauses as askPausesOf, askUp, tellPause, tellUp } from '../../src/stream/standing.ts';
 import { silentLog } from '../../src/telemetry.ts';
+import { until } from '../send/scene.ts';
 import { HandClock } from '../support/hand-clock.ts';
 import { testRedis } from '../support/redis.ts';
 
@@ -71,4 +72,48 @@ test('standing - when nobody serves a number its own carrier keeps it', async ()
   await lookAfter(20_000);
   expect(names.map((name) => standings.usable(name))).toEqual([false, false]);
   expect(carrierOf()).toBe('west');
+});
+
+/** Standings that heed the operator, and look when told to. */
+function pausable(): Standings {
+  const askPauses = (known: Parameters<typeof askPausesOf>[2]) => askPausesOf(redis, names, known);
+  standings = new Standings({
+    carriers: names,
+    askUp: () => askUp(redis, names),
+    askPauses,
+    awayMs: 10_000,
+    clock,
+    log: silentLog,
+  });
+  return standings;
+}
+
+test('pause - a paused carrier keeps its numbers, bound or not; given away it loses them at once', async () => {
+  await tellPause(redis, 'west', 'wait');
+  await pausable().start();
+  expect(standings.pauseOf('west').pause).toBe('wait');
+  await tellUp(redis, 'east');
+  await clock.untilArmed();
+  await clock.advance(60_000);
+  await clock.untilArmed();
+  expect(carrierOf()).toBe('west');
+  await tellPause(redis, 'west', 'reroute');
+  standings.wake();
+  await until(() => carrierOf() === 'east');
+  await tellPause(redis, 'west', 'none');
+  await tellUp(redis, 'west');
+  standings.wake();
+  await until(() => carrierOf() === 'west');
+});
+
+test('pause - a Redis that lost it is told again by whoever knew, and a word of after it stands', async () => {
+  await tellPause(redis, 'west', 'wait');
+  await pausable().start();
+  await redis.flushdb();
+  standings.wake();
+  await until(async () => (await askPausesOf(redis, names)).get('west')?.pause === 'wait');
+  expect(standings.pauseOf('west').pause).toBe('wait');
+  await tellPause(redis, 'west', 'none');
+  standings.wake();
+  await until(() => standings.pauseOf('west').pause === 'none');
 });
