@@ -14,7 +14,7 @@ import { ProgressFeed } from '../src/stream/progress-feed.ts';
 import { connectRedis } from '../src/stream/redis.ts';
 import { countRequests } from './api-metrics.ts';
 import { PresenceTeller } from './presence.ts';
-import { required, requiredCarriers } from './required.ts';
+import { required, requiredCarriers, requiredRedis } from './required.ts';
 import { type Context, type Parts, runProcess } from './run.ts';
 
 await runProcess('api', build);
@@ -22,7 +22,7 @@ await runProcess('api', build);
 async function build({ settings, log, metrics }: Context): Promise<Parts> {
   const carriers = requiredCarriers(settings);
   const platformKey = required(settings, 'platformKey');
-  const redisUrl = required(settings, 'redisUrl');
+  const place = requiredRedis(settings);
   const name = `${hostname()}-${process.pid}`;
   const database = connect({
     url: required(settings, 'databaseUrl'),
@@ -31,8 +31,8 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
     statementTimeoutMs: settings.statementTimeoutMs,
     log,
   });
-  const publishing = await connectRedis(redisUrl, 'publishing', log, name);
-  const subscribing = await connectRedis(redisUrl, 'subscribing', log, name);
+  const publishing = await connectRedis(place, 'publishing', log, name);
+  const subscribing = await connectRedis(place, 'subscribing', log, name);
   const progress = new ProgressFeed();
   await progress.start(subscribing);
   const stopping = new AbortController();

@@ -23,11 +23,13 @@ export type RedisOptions = {
   readonly databases?: number;
   /** Writes nothing to disk. Tests only. */
   readonly fast?: boolean;
+  /** Further settings of its configuration. Tests and benches only. */
+  readonly settings?: Readonly<Record<string, string | number>>;
 };
 
 const answerMsMax = 1_000;
 
-/** True when the server at `port` answers PING with PONG: not while it still reads its data back. */
+/** True when the server at `port` answers PING, or asks who is there: not while it still reads its data back. */
 function answersPing(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1');
@@ -39,7 +41,7 @@ function answersPing(port: number): Promise<boolean> {
     socket.once('error', () => settle(false));
     socket.once('close', () => settle(false));
     socket.once('connect', () => socket.write('PING\r\n'));
-    socket.once('data', (data) => settle(data.toString('latin1').startsWith('+PONG')));
+    socket.once('data', (data) => settle(/^(?:\+PONG|-NOAUTH)/.test(data.toString('latin1'))));
   });
 }
 
@@ -57,6 +59,7 @@ function redisArguments(directory: string, port: number, options: RedisOptions):
     'maxmemory-policy': 'noeviction',
     // Its command line, by which it is known again, is not to be replaced by a title.
     'set-proc-title': 'no',
+    ...options.settings,
   };
   return Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
 }

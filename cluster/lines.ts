@@ -6,12 +6,14 @@ import type { RedisConnection } from '../src/stream/redis.ts';
 import type { Carrier } from '../config/load.ts';
 import type { Settings } from '../config/schema.ts';
 import { Pool } from '../src/carrier/pool.ts';
-import type { Clock } from '../src/clock.ts';
+import { type Clock, systemClock } from '../src/clock.ts';
 import type { Encode, EncodeProfile } from '../src/handoff.ts';
 import { Intake } from '../src/send/intake.ts';
 import { Sender } from '../src/send/sender.ts';
 import { Consumer, type Reserving } from '../src/stream/consumer.ts';
 import { ContentCache } from '../src/stream/content.ts';
+import { carrierKeys } from '../src/stream/keys.ts';
+import { Replicas } from '../src/stream/replica.ts';
 import { SlotLeases } from '../src/stream/slots.ts';
 import { tellUp } from '../src/stream/standing.ts';
 import { listenForWakes } from '../src/stream/wake.ts';
@@ -27,8 +29,8 @@ export type WorkerParts = {
   readonly settings: Settings;
   /** Role `command`. */
   readonly redis: RedisConnection;
-  /** Where reservations are made; over `redis` when absent. */
-  readonly reserving?: Reserving;
+  /** Role `command`, for reservations alone: whatever shares it waits for the replica too. `redis` when absent. */
+  readonly reserving?: RedisConnection;
   /** Role `subscribing`. */
   readonly subscribing: RedisConnection;
   readonly encode: Encode;
@@ -56,7 +58,7 @@ export type Lines = {
 export function createLines(carrier: Carrier, parts: WorkerParts): Lines {
   const { worker, settings, redis, subscribing, encode, clock } = parts;
   const log = parts.log.with({ carrier: carrier.name });
-  const consumer = new Consumer(redis, carrier.name, worker, settings.batchLeaseMs, parts.reserving);
+  const consumer = new Consumer(redis, carrier.name, worker, settings.batchLeaseMs, reservingOf(carrier, parts));
   const contents = new ContentCache((campaign) => consumer.content(campaign), contentsMax);
   const intake = new Intake(consumer, carrier.messageId, clock, log);
   const pool: Pool = new Pool(
@@ -119,6 +121,11 @@ export function createLines(carrier: Carrier, parts: WorkerParts): Lines {
       hearNoMore();
     },
   };
+}
+
+function reservingOf({ name }: Carrier, { redis, reserving = redis, log }: WorkerParts): Reserving {
+  const replicas = new Replicas(reserving, carrierKeys(name).prefix, systemClock, log);
+  return { redis: reserving, reached: (write) => replicas.reached(write) };
 }
 
 function profileOf(carrier: Carrier): EncodeProfile {

@@ -15,7 +15,7 @@ import { progressPublisher } from '../src/stream/progress-feed.ts';
 import { connectRedis } from '../src/stream/redis.ts';
 import { askPauses, askUp } from '../src/stream/standing.ts';
 import { PresenceTeller } from './presence.ts';
-import { required, requiredCarriers } from './required.ts';
+import { required, requiredCarriers, requiredRedis } from './required.ts';
 import { type Context, type Parts, runProcess } from './run.ts';
 
 /** Pause between looks for what commands did not tell. */
@@ -25,7 +25,7 @@ await runProcess('planner', build);
 
 async function build({ settings, log, metrics }: Context): Promise<Parts> {
   const carriers = requiredCarriers(settings);
-  const redisUrl = required(settings, 'redisUrl');
+  const place = requiredRedis(settings);
   const name = `${hostname()}-${process.pid}`;
   const database = connect({
     url: required(settings, 'databaseUrl'),
@@ -34,8 +34,8 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
     statementTimeoutMs: settings.statementTimeoutMs,
     log,
   });
-  const redis = await connectRedis(redisUrl, 'command', log, name);
-  const reading = await connectRedis(redisUrl, 'reading', log, name);
+  const redis = await connectRedis(place, 'command', log, name);
+  const reading = await connectRedis(place, 'reading', log, name);
   const names = carriers.map((carrier) => carrier.name);
   const standings = new Standings({
     carriers: names,
@@ -45,7 +45,7 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
     clock: systemClock,
     log,
   });
-  const enqueue = new Producer(redis, settings.waitingBytesMax, systemClock);
+  const enqueue = new Producer(redis, settings.waitingBytesMax, systemClock, log);
   const usable = (carrier: string) => standings.usable(carrier);
   const routes = () => routeTable(carriers, usable);
   const rerouter = new Rerouter({ database, enqueue, routes, clock: systemClock, log });

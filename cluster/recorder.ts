@@ -17,7 +17,7 @@ import { progressPublisher } from '../src/stream/progress-feed.ts';
 import { StreamRecordSource } from '../src/stream/record-source.ts';
 import { connectRedis } from '../src/stream/redis.ts';
 import { PresenceTeller } from './presence.ts';
-import { required, requiredCarriers } from './required.ts';
+import { required, requiredCarriers, requiredRedis } from './required.ts';
 import { type Context, type Parts, runProcess } from './run.ts';
 
 /** Pause between looks whether Redis still has what was put into it. */
@@ -28,7 +28,7 @@ await runProcess('recorder', build);
 async function build({ settings, log, metrics }: Context): Promise<Parts> {
   const carriersSettings = requiredCarriers(settings);
   const carriers = carriersSettings.map((carrier) => carrier.name);
-  const redisUrl = required(settings, 'redisUrl');
+  const place = requiredRedis(settings);
   const name = `${hostname()}-${process.pid}`;
   const database = connect({
     url: required(settings, 'databaseUrl'),
@@ -38,7 +38,7 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
     statementTimeoutMs: settings.statementTimeoutMs,
     log,
   });
-  const redis = await connectRedis(redisUrl, 'command', log, name);
+  const redis = await connectRedis(place, 'command', log, name);
   const flushes = metrics.histogram(
     'tocsin_record_flush_seconds',
     'Time of a transaction of the recorder',
@@ -69,7 +69,7 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
       owner: name,
       database,
       conveyor: new StreamConveyor(redis),
-      enqueue: new Producer(redis, settings.waitingBytesMax, systemClock),
+      enqueue: new Producer(redis, settings.waitingBytesMax, systemClock, log),
       reachOf: (carrier) => reachOf(carriersByName.get(carrier), settings),
       leaseMs: settings.recorderLeaseMs,
       clock: systemClock,

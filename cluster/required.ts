@@ -1,8 +1,11 @@
 /** Settings without which a process of the cluster cannot start. */
+import { readFileSync } from 'node:fs';
 import type { CarrierSettings } from '../config/carriers.ts';
 import { type Carrier, describeCarriers, loadCarriers } from '../config/load.ts';
 import { environmentName, type Settings } from '../config/schema.ts';
 import { Fault } from '../src/fault.ts';
+import type { RedisPlace } from '../src/stream/redis.ts';
+import type { RedisEndpoint } from '../src/stream/redis-url.ts';
 
 const purposes = {
   databaseUrl: 'name the PostgreSQL of the cluster',
@@ -19,6 +22,38 @@ export function required(settings: Settings, name: keyof typeof purposes): strin
   const value = settings[name];
   if (value === undefined) throw new Fault('config', `${environmentName(name)} must ${purposes[name]}`);
   return value;
+}
+
+/**
+ * Where Redis is.
+ * @throws Fault `config` when it is not said, or the file of its authority cannot be read.
+ */
+export function requiredRedis(settings: Settings): RedisPlace {
+  const { redisCaFile, redisSentinelPassword, redisReachedAs } = settings;
+  return {
+    url: required(settings, 'redisUrl'),
+    ...(redisCaFile === undefined ? {} : { ca: textOf(redisCaFile) }),
+    ...(redisSentinelPassword === undefined ? {} : { sentinelPassword: redisSentinelPassword }),
+    ...(redisReachedAs === undefined ? {} : { reachedAs: reachedAs(redisReachedAs) }),
+  };
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    const name = environmentName('redisCaFile');
+    throw new Fault('config', `${path} cannot be read; check ${name}`, { cause });
+  }
+}
+
+function reachedAs(pairs: string): Record<string, RedisEndpoint> {
+  const entries = pairs.split(',').map((pair): [string, RedisEndpoint] => {
+    const [announced = '', reached = ''] = pair.split('=');
+    const colon = reached.lastIndexOf(':');
+    return [announced, { host: reached.slice(0, colon), port: Number(reached.slice(colon + 1)) }];
+  });
+  return Object.fromEntries(entries);
 }
 
 /**

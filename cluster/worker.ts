@@ -8,15 +8,14 @@ import { isReplaced } from '../src/plan/route.ts';
 import { Standings } from '../src/plan/standing.ts';
 import type { Service } from '../src/service.ts';
 import { BacklogReader } from '../src/stream/backlog.ts';
-import { connectRedis } from '../src/stream/redis.ts';
+import { connectRedis, type RedisPlace } from '../src/stream/redis.ts';
 import { startRedisClock } from '../src/stream/redis-clock.ts';
-import { Replicas } from '../src/stream/replica.ts';
 import { askPauses, askUp } from '../src/stream/standing.ts';
 import type { Log } from '../src/telemetry.ts';
 import { BacklogWatch } from './backlog.ts';
 import { unbound, type WorkerParts } from './lines.ts';
 import { PresenceTeller } from './presence.ts';
-import { required, requiredAccounts } from './required.ts';
+import { requiredAccounts, requiredRedis } from './required.ts';
 import { type Context, type Parts, runProcess } from './run.ts';
 import { Sending } from './sending.ts';
 import { startThreads } from './threads.ts';
@@ -25,12 +24,12 @@ import { countBacklog, countPauses, countResponses, countWorker } from './worker
 await runProcess('worker', build);
 
 async function build({ settings, log, metrics }: Context): Promise<Parts> {
-  const redisUrl = required(settings, 'redisUrl');
+  const place = requiredRedis(settings);
   const carriers = requiredAccounts(settings);
   // Leases know their holder by this name. A container that starts again has the same host name and process id.
   const worker = `${settings.workerName ?? `${hostname()}-${process.pid}`}-${randomBytes(4).toString('hex')}`;
   const threads = startThreads({ threads: settings.encodeThreads, inPlaceBelow: settings.encodeInPlaceBelow });
-  const { connections, clock, ...connected } = await connectWorker(redisUrl, worker, log);
+  const { connections, clock, ...connected } = await connectWorker(place, worker, log);
   const { redis } = connected;
   const parts: WorkerParts = {
     worker,
@@ -92,12 +91,11 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
 }
 
 /** Everything of a worker that needs Redis, and its end. */
-async function connectWorker(redisUrl: string, worker: string, log: Log) {
-  const redis = await connectRedis(redisUrl, 'command', log, worker);
-  const subscribing = await connectRedis(redisUrl, 'subscribing', log, worker);
+async function connectWorker(place: RedisPlace, worker: string, log: Log) {
+  const redis = await connectRedis(place, 'command', log, worker);
+  const subscribing = await connectRedis(place, 'subscribing', log, worker);
   // A connection of its own: whatever shares it waits for the replica too.
-  const reserving = await connectRedis(redisUrl, 'command', log, `${worker}-reserving`);
-  const replicas = new Replicas(reserving, systemClock, log);
+  const reserving = await connectRedis(place, 'command', log, `${worker}-reserving`);
   // By a clock of its own that is an hour ahead, it would let everything expire.
   const clock = await startRedisClock(redis, systemClock, log);
   const connections: Service = {
@@ -109,6 +107,5 @@ async function connectWorker(redisUrl: string, worker: string, log: Log) {
       await Promise.all([redis.quit(), reserving.quit()]);
     },
   };
-  const reached = () => replicas.reached();
-  return { redis, subscribing, reserving: { redis: reserving, reached }, clock, connections };
+  return { redis, subscribing, reserving, clock, connections };
 }

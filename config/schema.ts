@@ -3,6 +3,7 @@
  * Read once at start by `config/load.ts`; parts receive the few values that they need. Pure.
  */
 import { z } from 'zod';
+import { redisUrlProblem } from '../src/stream/redis-url.ts';
 
 const count = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
 const port = count(0, 65535);
@@ -14,9 +15,22 @@ export const settingsSchema = z.object({
     .optional()
     .describe('PostgreSQL of this process; embedded when absent.'),
   redisUrl: z
-    .url({ protocol: /^rediss?$/ })
+    .string()
+    .superRefine((url, context) => {
+      const problem = redisUrlProblem(url);
+      if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+    })
     .optional()
-    .describe('Redis or Valkey, 7.0 or later; embedded when absent.'),
+    .describe('Redis or Valkey, 7.0 or later: a server, a cluster or Sentinels; embedded when absent.'),
+  redisCaFile: z.string().optional().describe('PEM file of the authority that Redis’s certificates must be of.'),
+  redisSentinelPassword: z.string().optional().describe('Password of the Sentinels themselves.'),
+  redisReachedAs: z
+    .string()
+    .regex(/^[^\s=,]+:\d+=[^\s=,]+:\d+(,[^\s=,]+:\d+=[^\s=,]+:\d+)*$/, 'must be announced:port=reached:port, by commas')
+    .optional()
+    .describe(
+      'Where this process reaches nodes that announce other addresses: announced:port=reached:port, by commas.',
+    ),
   port: port.default(8080).describe('Port of the API.'),
   host: z.string().default('127.0.0.1').describe('Address on which API and health listen.'),
   healthPort: port.default(0).describe('Port of /healthz, /readyz and /metrics of this process; 0 takes a free one.'),

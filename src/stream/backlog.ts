@@ -1,7 +1,7 @@
 /** What waits for a carrier, for health and metrics: how long its oldest batch has, and how much there is. */
-import type { Redis } from 'ioredis';
 import { type Lane, lanes } from '../handoff.ts';
 import { carrierKeys } from './keys.ts';
+import type { RedisConnection } from './redis.ts';
 import { type Script, script } from './script.ts';
 
 /** Campaigns of a lane that are looked at; those behind them were served later. */
@@ -40,10 +40,10 @@ export const noBacklog: Backlog = { oldestMs: { alert: 0, information: 0 }, byte
 
 /** Asks for one carrier's backlog. */
 export class BacklogReader {
-  readonly #redis: Redis;
+  readonly #redis: RedisConnection;
   readonly #oldest: Script;
 
-  constructor(redis: Redis) {
+  constructor(redis: RedisConnection) {
     this.#redis = redis;
     this.#oldest = script(redis, oldestScript);
   }

@@ -2,10 +2,11 @@
  * The stream of commands to the planner. The API adds; planners read it as one group, so that each command is
  * one planner's. A command only says "look": PostgreSQL is the truth, and a lost one is found by the sweep.
  */
-import type { Redis } from 'ioredis';
 import type { Command, CommandQueue, Id } from '../handoff.ts';
 import { planKeys } from './keys.ts';
-import { blockMsMax } from './redis.ts';
+import { blockMsMax, onReconnect, type RedisConnection } from './redis.ts';
+import { type Script, script } from './script.ts';
+import { forgetScript } from './scripts.ts';
 
 /** After this time a command that nobody acknowledged is another planner's. */
 const abandonedMs = 30_000;
@@ -13,26 +14,28 @@ const abandonedMs = 30_000;
 type Entry = [id: string, fields: string[] | null];
 
 /** Adds a command. */
-export async function publishCommand(redis: Redis, campaign: Id, command: Command['command']): Promise<void> {
+export async function publishCommand(redis: RedisConnection, campaign: Id, command: Command['command']): Promise<void> {
   await redis.xadd(planKeys.campaigns, '*', 'campaign', campaign, 'command', command);
 }
 
 /** Commands for one planner. */
 export class Commands implements CommandQueue {
-  readonly #reading: Redis;
-  readonly #command: Redis;
+  readonly #reading: RedisConnection;
+  readonly #command: RedisConnection;
   readonly #planner: string;
+  readonly #forgetEntry: Script;
   /** Where to look for what was delivered to us and not answered; `>` once all of that is done. */
   #from = '0';
   #isGrouped = false;
   #lookedForAbandonedMs = Number.NEGATIVE_INFINITY;
 
   /** `reading` blocks, so it is this reader's alone; it is read from its own pending list after each reconnect. */
-  constructor(reading: Redis, command: Redis, planner: string) {
+  constructor(reading: RedisConnection, command: RedisConnection, planner: string) {
     this.#reading = reading;
     this.#command = command;
     this.#planner = planner;
-    reading.on('ready', () => {
+    this.#forgetEntry = script(command, forgetScript);
+    onReconnect(reading, () => {
       this.#from = '0';
       this.#isGrouped = false;
     });
@@ -43,8 +46,10 @@ export class Commands implements CommandQueue {
     try {
       return await this.#next();
     } catch (error) {
-      // Redis lost its data: the group is made anew with the next call.
+      // Redis lost its data, or another node has them now: the group is made anew with the next call, where it is
+      // gone, and what was given to us and did not arrive is asked for.
       this.#isGrouped = false;
+      this.#from = '0';
       throw error;
     }
   }
@@ -120,7 +125,7 @@ export class Commands implements CommandQueue {
   }
 
   async #forget(entry: string): Promise<void> {
-    await this.#command.multi().xack(planKeys.campaigns, planKeys.group, entry).xdel(planKeys.campaigns, entry).exec();
+    await this.#forgetEntry(planKeys.prefix, entry);
   }
 }
 

@@ -3,10 +3,10 @@
  * is about to be written, records answers and gives back what it cannot finish. Runs on the worker's
  * main thread. Every step is one script that checks the owner; nothing here decides what is sent.
  */
-import type { Redis } from 'ioredis';
 import type { CampaignState, Id, InboundMessage, Lane, OutcomeHeader, Receipt } from '../handoff.ts';
 import { type EntryFields, entryVersion, fieldOf, packInbound, packReceipts } from './entry.ts';
 import { type CarrierKeys, carrierKeys } from './keys.ts';
+import type { RedisConnection } from './redis.ts';
 import { type Script, script } from './script.ts';
 import {
   claimScript,
@@ -67,14 +67,14 @@ export type Settlement = Hold & {
 /** Where reservations are made. */
 export type Reserving = {
   /** Role `command`; waiting for a replica holds up whatever else goes over it. */
-  readonly redis: Redis;
-  /** Resolves when what it wrote is on a replica, if there is one: what was reserved may be written then. */
-  reached(): Promise<void>;
+  readonly redis: RedisConnection;
+  /** Resolves when what `write` wrote is on a replica, if there is one: what was reserved may be written then. */
+  reached<Reply>(write: () => Promise<Reply>): Promise<Reply>;
 };
 
 /** Streams of one carrier, for one worker. */
 export class Consumer {
-  readonly #redis: Redis;
+  readonly #redis: RedisConnection;
   readonly #keys: CarrierKeys;
   readonly #worker: string;
   readonly #leaseMs: number;
@@ -87,11 +87,11 @@ export class Consumer {
    * without renewal. `reserving`: by default over `redis`, and no replica is waited for.
    */
   constructor(
-    redis: Redis,
+    redis: RedisConnection,
     carrier: string,
     worker: string,
     leaseMs: number,
-    reserving: Reserving = { redis, reached: async () => undefined },
+    reserving: Reserving = { redis, reached: (write) => write() },
   ) {
     this.#redis = redis;
     this.#reserving = reserving;
@@ -140,8 +140,8 @@ export class Consumer {
    */
   async reserve(hold: Hold, reserved: number, frames: number): Promise<HoldState> {
     const { prefix } = this.#keys;
-    const reply = await this.#scripts.reserve(prefix, this.#leaseMs, memberOf(hold), hold.owner, reserved, frames);
-    await this.#reserving.reached();
+    const args = [memberOf(hold), hold.owner, reserved, frames];
+    const reply = await this.#reserving.reached(() => this.#scripts.reserve(prefix, this.#leaseMs, ...args));
     return (reply as Buffer).toString() as HoldState;
   }
 

@@ -2,10 +2,10 @@
  * What the reconciler asks of Redis and puts into it: whether the data are still there, how far a campaign's batches
  * got, and outcomes of batches that nobody can know more of. Runs in the recorder process.
  */
-import type { Redis } from 'ioredis';
 import type { Conveyor, Id, OutcomeHeader, OutcomeKind } from '../handoff.ts';
 import { entryVersion, OutcomeWriter } from './entry.ts';
 import { carrierKeys, planKeys } from './keys.ts';
+import type { RedisConnection } from './redis.ts';
 import { type Script, script } from './script.ts';
 import { raiseLastScript } from './scripts.ts';
 
@@ -14,10 +14,10 @@ const oneRecordBytes = 64;
 
 /** Works through one connection of the role `command`. */
 export class StreamConveyor implements Conveyor {
-  readonly #redis: Redis;
+  readonly #redis: RedisConnection;
   readonly #raiseLast: Script;
 
-  constructor(redis: Redis) {
+  constructor(redis: RedisConnection) {
     this.#redis = redis;
     this.#raiseLast = script(redis, raiseLastScript);
   }

@@ -52,6 +52,8 @@ export type CarrierKeys = ReturnType<typeof carrierKeys>;
 
 /** Keys and channels of the planner. */
 export const planKeys = {
+  /** Common start of all keys. */
+  prefix: '{plan}',
   /** Stream of commands: launch, pause, resume, cancel. */
   campaigns: '{plan}:campaigns',
   /** Consumer group of the planners. */
@@ -60,8 +62,6 @@ export const planKeys = {
   progress: '{plan}:progress',
   /** Random name of this Redis's data; gone when the data is gone. */
   epoch: '{plan}:epoch',
-  /** Common start of what processes tell of themselves. */
-  prefix: '{plan}',
   /** Sorted set of live processes by the end of their word. */
   processes: '{plan}:processes',
   /** What a process tells of itself, JSON. */

@@ -3,8 +3,8 @@
  * repeated is forgotten within seconds; a wish stays as long as its process lives. Every process; the operator's
  * command reads. A process that finds no wish goes on as it is, so a Redis that lost its data changes nothing.
  */
-import type { Redis } from 'ioredis';
 import { planKeys } from './keys.ts';
+import type { RedisConnection } from './redis.ts';
 import { type Script, script } from './script.ts';
 
 /** A worker's lines to one carrier at a moment. */
@@ -57,10 +57,10 @@ return wish or ''
 
 /** One process's word, told over a connection that is shared with others. */
 export class PresenceWord {
-  readonly #redis: Redis;
+  readonly #redis: RedisConnection;
   readonly #tell: Script;
 
-  constructor(redis: Redis) {
+  constructor(redis: RedisConnection) {
     this.#redis = redis;
     this.#tell = script(redis, tellScript);
   }
@@ -80,7 +80,7 @@ export class PresenceWord {
 }
 
 /** Processes that live, by role and name. */
-export async function readPresences(redis: Redis): Promise<Presence[]> {
+export async function readPresences(redis: RedisConnection): Promise<Presence[]> {
   const names = await redis.zrange(planKeys.processes, '0', '-1');
   const words = await Promise.all(names.map((name) => redis.get(planKeys.process(name))));
   return words
@@ -89,6 +89,6 @@ export async function readPresences(redis: Redis): Promise<Presence[]> {
 }
 
 /** Says what the operator wishes of a process; it hears within a second. */
-export async function tellWish(redis: Redis, name: string, wish: Wish): Promise<void> {
+export async function tellWish(redis: RedisConnection, name: string, wish: Wish): Promise<void> {
   await redis.set(planKeys.wish(name), wish, 'PX', wishMs);
 }

@@ -3,12 +3,14 @@
  * number, so a planner that starts again adds nothing twice. Information waits in PostgreSQL while a carrier's
  * stream is full; alerts always go in.
  */
-import type { Redis } from 'ioredis';
 import type { Clock } from '../clock.ts';
 import { Fault } from '../fault.ts';
 import type { Batch, CampaignContent, Enqueue, Id } from '../handoff.ts';
+import type { Log } from '../telemetry.ts';
 import { batchHeader, entryVersion } from './entry.ts';
 import { carrierKeys } from './keys.ts';
+import type { RedisConnection } from './redis.ts';
+import { Replicas } from './replica.ts';
 import { type Script, script } from './script.ts';
 import { closeScript, controlScript, enqueueScript, openScript } from './scripts.ts';
 
@@ -16,20 +18,21 @@ import { closeScript, controlScript, enqueueScript, openScript } from './scripts
 const addedAtOnceMax = 32;
 /** Pause between looks at a full stream. */
 const fullLookMs = 100;
-/** How long an alert's batches may take to reach a replica before the planner goes on without it. */
-const replicaWaitMs = 100;
 
 /** The enqueuer of a planner. */
 export class Producer implements Enqueue {
-  readonly #redis: Redis;
+  readonly #redis: RedisConnection;
   readonly #clock: Clock;
   readonly #waitingBytesMax: number;
+  readonly #log: Log;
+  readonly #replicas = new Map<string, Replicas>();
   readonly #scripts: Record<'open' | 'enqueue' | 'control' | 'close', Script>;
 
   /** `waitingBytesMax`: packed bytes of information that may wait per carrier. */
-  constructor(redis: Redis, waitingBytesMax: number, clock: Clock) {
+  constructor(redis: RedisConnection, waitingBytesMax: number, clock: Clock, log: Log) {
     this.#redis = redis;
     this.#clock = clock;
+    this.#log = log;
     this.#waitingBytesMax = waitingBytesMax;
     this.#scripts = {
       open: script(redis, openScript),
@@ -51,9 +54,12 @@ export class Producer implements Enqueue {
     for (let first = 0; first < batches.length; first += addedAtOnceMax) {
       if (content.nature === 'information') await this.#room(carrier, signal);
       if (signal.aborted) return first;
-      await this.#add(prefix, content.campaign, batches.slice(first, first + addedAtOnceMax));
+      const add = () => this.#add(prefix, content.campaign, batches.slice(first, first + addedAtOnceMax));
+      const isLast = first + addedAtOnceMax >= batches.length;
+      // Where there is a replica, an alert is on it before the planner goes on; see README, "What can go wrong".
+      if (content.nature === 'alert' && isLast) await this.#replicasOf(prefix).reached(add);
+      else await add();
     }
-    if (content.nature === 'alert') await this.#reachReplica();
     return batches.length;
   }
 
@@ -77,17 +83,16 @@ export class Producer implements Enqueue {
     if (added === -1) throw new Fault('redis', `campaign ${campaign} is not open in Redis any more; enqueue it again`);
   }
 
+  #replicasOf(prefix: string): Replicas {
+    const known = this.#replicas.get(prefix) ?? new Replicas(this.#redis, prefix, this.#clock, this.#log);
+    this.#replicas.set(prefix, known);
+    return known;
+  }
+
   async #room(carrier: string, signal: AbortSignal): Promise<void> {
     const key = carrierKeys(carrier).waiting;
     while (!signal.aborted && Number(await this.#redis.get(key)) >= this.#waitingBytesMax) {
       await new Promise<void>((resolve) => this.#clock.after(fullLookMs, resolve));
     }
-  }
-
-  /** Where there is a replica, an alert is on it before the planner goes on; see README, "What can go wrong". */
-  async #reachReplica(): Promise<void> {
-    const replication = await this.#redis.info('replication');
-    const replicas = Number(/connected_slaves:(\d+)/.exec(replication)?.[1] ?? 0);
-    if (replicas > 0) await this.#redis.wait(1, replicaWaitMs);
   }
 }

@@ -2,19 +2,22 @@
  * The recorder's side of a carrier's streams: outcomes and receipts after the offsets that PostgreSQL holds.
  * Entries are deleted only once they are committed there.
  */
-import type { Redis } from 'ioredis';
 import type { OutcomeRecord, ReceiptRecord, RecordOffsets, RecordRead, RecordSource } from '../handoff.ts';
 import { readOutcomeEntry, readReceiptEntry } from './entry.ts';
 import { carrierKeys } from './keys.ts';
+import { clockOf } from './owner.ts';
+import type { RedisConnection } from './redis.ts';
 
 type Entry = [Buffer, Buffer[]];
 
 /** Reads through one connection of the role `command`. */
 export class StreamRecordSource implements RecordSource {
-  readonly #redis: Redis;
+  readonly #redis: RedisConnection;
+  readonly #timeOf: (key: string) => Promise<number>;
 
-  constructor(redis: Redis) {
+  constructor(redis: RedisConnection) {
     this.#redis = redis;
+    this.#timeOf = clockOf(redis);
   }
 
   /** See `RecordSource`. */
@@ -24,7 +27,8 @@ export class StreamRecordSource implements RecordSource {
     limits: { readonly outcomeEntriesMax: number; readonly receiptEntriesMax: number },
   ): Promise<RecordRead> {
     const keys = carrierKeys(carrier);
-    const nowMs = await this.#nowMs();
+    // By the clock that stamps the carrier's outcomes.
+    const nowMs = Math.floor(await this.#timeOf(keys.prefix));
     const [outcomeEntries, receiptEntries] = await Promise.all([
       this.#range(keys.outcomes, after.outcomes, limits.outcomeEntriesMax),
       this.#range(keys.receipts, after.receipts, limits.receiptEntriesMax),
@@ -55,11 +59,6 @@ export class StreamRecordSource implements RecordSource {
   async #range(key: string, after: string, entriesMax: number): Promise<Entry[]> {
     if (entriesMax < 1) return [];
     return await this.#redis.xrangeBuffer(key, `(${after}`, '+', 'COUNT', entriesMax);
-  }
-
-  async #nowMs(): Promise<number> {
-    const [seconds, microseconds] = await this.#redis.time();
-    return Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000);
   }
 }
 

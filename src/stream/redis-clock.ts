@@ -2,9 +2,11 @@
  * The wall clock of Redis, for processes whose own may be wrong: an hour ahead, a worker would let every message
  * expire. Asked now and then, and carried on by the monotonic clock in between and while Redis is away.
  */
-import type { Redis } from 'ioredis';
 import type { Clock } from '../clock.ts';
 import type { Log } from '../telemetry.ts';
+import { planKeys } from './keys.ts';
+import { clockOf } from './owner.ts';
+import type { RedisConnection } from './redis.ts';
 
 /** How often Redis is asked. Monotonic clocks drift by less than a millisecond in that time. */
 const askEveryMs = 10_000;
@@ -17,15 +19,17 @@ const wrongMs = 5_000;
 export type RedisClock = Clock & { stop(): void };
 
 /** A clock whose wall time is Redis's and whose monotonic time is `local`'s. Asks once before it resolves. */
-export async function startRedisClock(redis: Redis, local: Clock, log: Log): Promise<RedisClock> {
+export async function startRedisClock(redis: RedisConnection, local: Clock, log: Log): Promise<RedisClock> {
   let offsetMs: number | undefined;
   let cancel: () => void = () => undefined;
+  const timeOf = clockOf(redis);
   const ask = async () => {
     const askedMs = local.monotonicMs();
-    const [seconds, micros] = await redis.time();
+    // Always of the same server of a cluster, so that all workers have the same time.
+    const answerMs = await timeOf(planKeys.prefix);
     const answeredMs = local.monotonicMs();
     if (offsetMs !== undefined && answeredMs - askedMs > roundTripMsMax) return;
-    offsetMs = Number(seconds) * 1000 + Number(micros) / 1000 - (askedMs + answeredMs) / 2;
+    offsetMs = answerMs - (askedMs + answeredMs) / 2;
   };
   const askAgain = () => {
     cancel = local.after(askEveryMs, () => {

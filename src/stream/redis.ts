@@ -1,16 +1,19 @@
 /**
- * Every connection to Redis is made here, knowingly, by role. ioredis is known in this folder only.
+ * Every connection to Redis is made here, knowingly, by role and by the form of the URL: one server, a cluster, or a
+ * set that Sentinel watches over. ioredis is known in this folder only.
  *
  * A reading connection blocks in XREAD: `commandTimeout` or `blockingTimeout` there would drop replies
  * that Redis already counts as delivered and strand them in our own pending list, so it has
  * `socketTimeout` alone, longer than any block. See README, "Decisions".
  */
-import { Redis } from 'ioredis';
+import type { ConnectionOptions } from 'node:tls';
+import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import { Fault } from '../fault.ts';
 import type { Log } from '../telemetry.ts';
+import { parseRedisUrl, type RedisEndpoint, type RedisTarget } from './redis-url.ts';
 
-/** A connection, for those who only hand it on. */
-export type RedisConnection = Redis;
+/** A connection, for those who only hand it on. To a cluster it is one connection to each of its nodes. */
+export type RedisConnection = Redis | Cluster;
 
 /** What a connection is for. */
 export type RedisRole =
@@ -23,41 +26,59 @@ export type RedisRole =
   /** The API: fails fast, because what it publishes is in PostgreSQL already. */
   | 'publishing';
 
+/** Where Redis is and how it is to be trusted. */
+export type RedisPlace = {
+  /** See `redis-url.ts`. */
+  readonly url: string;
+  /** Certificates, as PEM, of the authority to trust instead of the system's; only with TLS. */
+  readonly ca?: string;
+  /** Password of the Sentinels themselves. */
+  readonly sentinelPassword?: string;
+  /** `host:port` that nodes announce → where this process reaches them. */
+  readonly reachedAs?: Readonly<Record<string, RedisEndpoint>>;
+};
+
 /** Longest block of a reading connection. */
 export const blockMsMax = 1_000;
 
 /** Oldest server that has what the scripts need. */
 const majorLeast = 7;
+/** A node that is silent for so long while somebody waits for it is left; its successor may be there already. */
+const silentMsMax = 3_000;
+/** How often nodes of a cluster are asked who has which keys: a primary that stands still says nothing itself. */
+const slotsAskMs = 5_000;
+/** Pause before a command goes to a cluster again that cannot serve it just now. */
+const againMs = 50;
+/** Tries of whoever fails fast; they take about as long as `againMs` times this. */
+const failsFastTries = 6;
+
+type Options = Omit<RedisOptions, 'replyMapping'>;
+type Parts = {
+  readonly place: RedisPlace;
+  readonly target: RedisTarget;
+  readonly role: RedisRole;
+  readonly name: string;
+};
 
 /**
  * A connected client of a role.
- * @throws Fault `redis` when the server cannot be reached or is older than 7.0.
+ * @throws Fault `redis` when the server cannot be reached or is older than 7.0, `config` when the URL is wrong.
  */
-export async function connectRedis(url: string, role: RedisRole, log: Log, name = 'tocsin'): Promise<Redis> {
-  const failsFast = role === 'publishing';
-  const redis = new Redis(url, {
-    lazyConnect: true,
-    connectionName: `${name}-${role}`,
-    maxRetriesPerRequest: failsFast ? 1 : null,
-    enableOfflineQueue: !failsFast,
-    autoResendUnfulfilledCommands: true,
-    enableAutoPipelining: role === 'command',
-    ...(role === 'reading' ? { socketTimeout: 2 * blockMsMax + 1_000 } : {}),
-    retryStrategy: (attempt) => Math.min(2_000, 50 * 2 ** Math.min(attempt, 6)) * (0.5 + Math.random() / 2),
-    reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 2 : false),
-  });
-  let isDown = false;
-  redis.on('error', (error: Error) => {
-    if (!isDown) log.warn('redis.down', { role }, error);
-    isDown = true;
-  });
-  redis.on('ready', () => {
-    if (isDown) log.info('redis.up', { role });
-    isDown = false;
-  });
+export async function connectRedis(
+  where: string | RedisPlace,
+  role: RedisRole,
+  log: Log,
+  name = 'tocsin',
+): Promise<RedisConnection> {
+  const place = typeof where === 'string' ? { url: where } : where;
+  const target = parseRedisUrl(place.url);
+  const parts = { place, target, role, name };
+  const redis = target.kind === 'cluster' ? clusterOf(parts) : new Redis(serverOptions(parts));
+  onReconnect(redis, () => generations.set(redis, generationOf(redis) + 1));
+  tellOfOutages(redis, role, log);
   try {
     await redis.connect();
-    await refuseOldServer(redis);
+    await refuseUnfit(redis, target);
   } catch (cause) {
     redis.disconnect();
     if (cause instanceof Fault) throw cause;
@@ -66,9 +87,117 @@ export async function connectRedis(url: string, role: RedisRole, log: Log, name 
   return redis;
 }
 
-async function refuseOldServer(redis: Redis): Promise<void> {
+/** Calls `action` whenever a connection was made anew; of a cluster, to any of its nodes. */
+export function onReconnect(redis: RedisConnection, action: () => void): void {
+  redis.on('ready', action);
+  if (redis instanceof Cluster) redis.on('+node', (node: Redis) => node.on('ready', action));
+}
+
+/** How often a connection was made: what was written in an earlier generation may be unknown to this server. */
+export function generationOf(redis: RedisConnection): number {
+  return generations.get(redis) ?? 0;
+}
+
+const generations = new WeakMap<RedisConnection, number>();
+
+/** What connections to one server have in common, whichever finds it. */
+function nodeOptions({ place, target, role, name }: Parts): Options {
+  const { username, password, isTls, kind } = target;
+  const tls: ConnectionOptions = place.ca === undefined ? {} : { ca: place.ca };
+  return {
+    connectionName: `${name}-${role}`,
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    ...(isTls ? { tls } : {}),
+    ...socketTimeoutOf(role, kind),
+  };
+}
+
+/** A single server that stands still is waited for, since there is no other. */
+function socketTimeoutOf(role: RedisRole, kind: RedisTarget['kind']): Pick<RedisOptions, 'socketTimeout'> {
+  if (role === 'reading') return { socketTimeout: 2 * blockMsMax + 1_000 };
+  return role === 'subscribing' || kind === 'single' ? {} : { socketTimeout: silentMsMax };
+}
+
+function serverOptions(parts: Parts): Options {
+  const { place, target, role } = parts;
+  const failsFast = role === 'publishing';
+  const [first] = target.endpoints;
+  return {
+    ...nodeOptions(parts),
+    ...(target.kind === 'single' ? { host: first.host, port: first.port, db: target.database } : {}),
+    ...(target.kind === 'sentinel' ? sentinelOptions(place, target) : {}),
+    lazyConnect: true,
+    maxRetriesPerRequest: failsFast ? 1 : null,
+    enableOfflineQueue: !failsFast,
+    autoResendUnfulfilledCommands: true,
+    enableAutoPipelining: role === 'command',
+    retryStrategy: pauseMs,
+    reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 2 : false),
+  };
+}
+
+function sentinelOptions({ ca, sentinelPassword, reachedAs }: RedisPlace, target: RedisTarget): Options {
+  return {
+    sentinels: [...target.endpoints],
+    name: target.group,
+    failoverDetector: true,
+    sentinelRetryStrategy: pauseMs,
+    enableTLSForSentinelMode: target.isTls,
+    ...(target.isTls ? { sentinelTLS: ca === undefined ? {} : { ca } } : {}),
+    ...(sentinelPassword === undefined ? {} : { sentinelPassword }),
+    ...(reachedAs === undefined ? {} : { natMap: { ...reachedAs } }),
+  };
+}
+
+/**
+ * Commands are not joined into pipelines here: where one carrier's keys have moved and another's have not, ioredis
+ * would give the caller the answer `MOVED` and learn nothing from it.
+ */
+function clusterOf(parts: Parts): Cluster {
+  const { target, place, role } = parts;
+  const failsFast = role === 'publishing';
+  return new Cluster([...target.endpoints], {
+    lazyConnect: true,
+    enableOfflineQueue: !failsFast,
+    maxRedirections: failsFast ? failsFastTries : Number.MAX_SAFE_INTEGER,
+    clusterRetryStrategy: pauseMs,
+    retryDelayOnFailover: againMs,
+    retryDelayOnClusterDown: againMs,
+    retryDelayOnTryAgain: againMs,
+    slotsRefreshInterval: slotsAskMs,
+    // Names stay names: certificates are made out to them.
+    dnsLookup: (address, callback) => callback(null, address),
+    ...(place.reachedAs === undefined ? {} : { natMap: { ...place.reachedAs } }),
+    redisOptions: { ...nodeOptions(parts), maxRetriesPerRequest: failsFast ? 1 : null },
+  });
+}
+
+function pauseMs(attempt: number): number {
+  return Math.min(2_000, 50 * 2 ** Math.min(attempt, 6)) * (0.5 + Math.random() / 2);
+}
+
+function tellOfOutages(redis: RedisConnection, role: RedisRole, log: Log): void {
+  let isDown = false;
+  const down = (error: Error, node?: string) => {
+    if (!isDown) log.warn('redis.down', { role, ...(node === undefined ? {} : { node }) }, error);
+    isDown = true;
+  };
+  const up = () => {
+    if (isDown) log.info('redis.up', { role });
+    isDown = false;
+  };
+  redis.on('error', (error: Error) => down(error));
+  if (redis instanceof Cluster) redis.on('node error', down);
+  onReconnect(redis, up);
+}
+
+async function refuseUnfit(redis: RedisConnection, { kind }: RedisTarget): Promise<void> {
   const info = await redis.info('server');
   const version = /redis_version:(\d+)\.(\d+)/.exec(info);
   if (version !== null && Number(version[1]) < majorLeast)
     throw new Fault('redis', `Redis ${version[1]}.${version[2]} is too old; 7.0 or later is needed`);
+  const mode = /redis_mode:(\w+)/.exec(info)?.[1];
+  if (kind === 'single' && (mode === 'cluster' || mode === 'sentinel'))
+    throw new Fault('redis', `REDIS_URL names a ${mode} as a single server; it must begin with redis+${mode}://`);
 }

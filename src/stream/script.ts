@@ -3,12 +3,12 @@
  * failover). Runs in every process that talks to Redis.
  */
 import { createHash } from 'node:crypto';
-import type { Redis } from 'ioredis';
+import type { RedisConnection } from './redis.ts';
 
 /** An argument or a key of a script. */
 export type ScriptArgument = string | number | Buffer;
 
-/** A script on one connection: key first, then arguments; strings in replies are Buffers. */
+/** A script on one connection: common start of its keys first, then arguments; strings in replies are Buffers. */
 export type Script = (key: string, ...args: ScriptArgument[]) => Promise<unknown>;
 
 /** ioredis has these, though its types do not list them. */
@@ -17,16 +17,22 @@ type BufferScripts = {
   evalBuffer(text: string, keys: number, ...args: ScriptArgument[]): Promise<unknown>;
 };
 
-/** Binds the Lua `text` to `redis`. */
-export function script(redis: Redis, text: string): Script {
+/**
+ * Binds the Lua `text` to `redis`.
+ *
+ * The key is the common start of all keys that the script names, and no key itself. A second one that is none either
+ * goes with it: while a cluster moves the slot to another node, both nodes then answer that it is to be tried again,
+ * in place of running the script over the half of the keys that is there.
+ */
+export function script(redis: RedisConnection, text: string): Script {
   const scripts = redis as unknown as BufferScripts;
   const digest = createHash('sha1').update(text).digest('hex');
   return async (key, ...args) => {
     try {
-      return await scripts.evalshaBuffer(digest, 1, key, ...args);
+      return await scripts.evalshaBuffer(digest, 2, key, `${key}:none`, ...args);
     } catch (error) {
       if (!isNoScript(error)) throw error;
-      return await scripts.evalBuffer(text, 1, key, ...args);
+      return await scripts.evalBuffer(text, 2, key, `${key}:none`, ...args);
     }
   };
 }

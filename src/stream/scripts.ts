@@ -2,15 +2,17 @@
  * Lua scripts: each is one step that must not be seen half done. Keys of one call share a hash tag.
  * A batch's ledger (hash) names its owner: a worker and the number of the hold, `worker#7`. Every step of a
  * worker checks it first, so that one which was taken for dead can change nothing, not even when the same worker
- * took the batch again meanwhile. Pure text; `consumer.ts`, `producer.ts` and `slots.ts` call them.
+ * took the batch again meanwhile. Pure text; `consumer.ts` and `producer.ts` call them. Those of
+ * slots are in `slot-scripts.ts`.
  *
  * Scripts that workers need to get rid of work may run when Redis is at `maxmemory` (allow-oom).
  */
 
-const allowOom = '#!lua flags=allow-oom\n';
+/** First line of a script that may run when Redis is at `maxmemory`. */
+export const allowOom = '#!lua flags=allow-oom\n';
 
 /** Redis's own clock in milliseconds: clocks of workers may be wrong. */
-const now = `
+export const now = `
 local function now()
   local t = redis.call('TIME')
   return t[1] * 1000 + math.floor(t[2] / 1000)
@@ -325,73 +327,9 @@ redis.call('DEL', prefix .. ':ledger:' .. member)
 return 1
 `;
 
-/**
- * KEYS prefix. ARGV worker, leaseMs, slots, leaving, seen, then number and token of each slot that the worker holds.
- * Registers the worker, renews its slots and takes free ones up to its fair share. Slots that it holds above its
- * share are returned as excess: it drains and releases them itself.
- *
- * `seen` is the highest token that the worker knows to have been given. A lower one here says that Redis lost its
- * data, or its last moments: binds are open that it does not know of. Then each worker keeps what it holds, and
- * nobody takes a slot until every lease of before has ended.
- * Returns [[slot, token]…, [excess slot]…, highest token given].
- */
-export const slotsScript = `${allowOom}${now}
-local prefix, worker, lease, total, leaving = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4] == '1'
-local time = now()
-local workers, slots, tokens = prefix .. ':workers', prefix .. ':slots', prefix .. ':tokens'
-if tonumber(redis.call('GET', tokens) or '0') < tonumber(ARGV[5]) then
-  redis.call('SET', tokens, ARGV[5])
-  redis.call('SET', prefix .. ':regained', time + lease, 'PX', 2 * lease)
-end
-local isRegained = time < tonumber(redis.call('GET', prefix .. ':regained') or '0')
-local claims = {}
-for a = 6, #ARGV, 2 do claims[ARGV[a]] = ARGV[a + 1] end
-if leaving then redis.call('ZREM', workers, worker) else redis.call('ZADD', workers, time + lease, worker) end
-redis.call('ZREMRANGEBYSCORE', workers, '-inf', time)
-local names = redis.call('ZRANGE', workers, 0, -1)
-table.sort(names)
-local share = 0
-for rank, name in ipairs(names) do
-  if name == worker then
-    share = math.floor(total / #names)
-    if rank <= total % #names then share = share + 1 end
-  end
-end
-local mine, free = {}, {}
-for slot = 0, total - 1 do
-  local value = redis.call('HGET', slots, slot)
-  local owner, token, expiry
-  if value then owner, token, expiry = string.match(value, '^(.-)|(%d+)|(%d+)$') end
-  local claim = claims[tostring(slot)]
-  if owner == worker and token == claim and tonumber(expiry) > time then
-    mine[#mine + 1] = { slot, token }
-  elseif isRegained and claim and (not token or tonumber(token) < tonumber(claim)) then
-    mine[#mine + 1] = { slot, claim }
-  elseif owner == worker or not owner or tonumber(expiry) <= time then
-    free[#free + 1] = slot
-  end
-end
-local kept, excess = {}, {}
-for index, held in ipairs(mine) do
-  redis.call('HSET', slots, held[1], worker .. '|' .. held[2] .. '|' .. (time + lease))
-  kept[#kept + 1] = held
-  if index > share then excess[#excess + 1] = held[1] end
-end
-for _, slot in ipairs(free) do
-  if isRegained or #kept >= share then break end
-  local token = redis.call('INCR', tokens)
-  redis.call('HSET', slots, slot, worker .. '|' .. token .. '|' .. (time + lease))
-  kept[#kept + 1] = { slot, tostring(token) }
-end
-return { kept, excess, redis.call('GET', tokens) or '0' }
-`;
-
-/** KEYS prefix. ARGV worker, slot, token. Gives a slot back; 0 when it was somebody else's already. */
-export const releaseSlotScript = `${allowOom}
-local slots = KEYS[1] .. ':slots'
-local value = redis.call('HGET', slots, ARGV[2])
-if not value or string.sub(value, 1, #ARGV[1] + #ARGV[3] + 2) ~= ARGV[1] .. '|' .. ARGV[3] .. '|' then return 0 end
-redis.call('HDEL', slots, ARGV[2])
-redis.call('PUBLISH', KEYS[1] .. ':wake', 'slots')
-return 1
+/** KEYS prefix of the planner's keys. ARGV entry. A command that is done goes. */
+export const forgetScript = `${allowOom}
+local stream = KEYS[1] .. ':campaigns'
+redis.call('XACK', stream, 'planners', ARGV[1])
+return redis.call('XDEL', stream, ARGV[1])
 `;

@@ -2,10 +2,10 @@
  * Leases of slots in Redis: which worker may hold which bind of a carrier. `cluster/lease.ts` decides what
  * a holder may do with them.
  */
-import type { Redis } from 'ioredis';
 import { carrierKeys } from './keys.ts';
+import type { RedisConnection } from './redis.ts';
 import { type Script, script } from './script.ts';
-import { releaseSlotScript, slotsScript } from './scripts.ts';
+import { releaseSlotScript, slotsScript } from './slot-scripts.ts';
 
 /** A slot that this worker holds. Tokens only rise; a later holder has a higher one. */
 export type Slot = { readonly number: number; readonly token: string };
@@ -26,7 +26,7 @@ export class SlotLeases {
   #held = new Map<number, string>();
 
   /** `slots`: binds that the carrier's contract allows. */
-  constructor(redis: Redis, carrier: string, worker: string, leaseMs: number, slots: number) {
+  constructor(redis: RedisConnection, carrier: string, worker: string, leaseMs: number, slots: number) {
     this.#prefix = carrierKeys(carrier).prefix;
     this.#worker = worker;
     this.#leaseMs = leaseMs;

@@ -2,8 +2,9 @@
  * Which carriers can be sent to: workers tell while they have a bind, and the operator may pause a carrier; workers
  * and planners ask. A worker's word that is not repeated is forgotten within seconds, the operator's never.
  */
-import type { Redis } from 'ioredis';
 import { carrierKeys } from './keys.ts';
+import { clockOf } from './owner.ts';
+import type { RedisConnection } from './redis.ts';
 
 /** How long a worker's word holds; workers repeat it with every renewal of their slots. */
 const upForMs = 5_000;
@@ -21,21 +22,20 @@ export type PauseWord = { readonly pause: CarrierPause; readonly sinceMs: number
 export const notPaused: PauseWord = { pause: 'none', sinceMs: 0 };
 
 /** Says that this worker has a bind of `carrier`. */
-export async function tellUp(redis: Redis, carrier: string): Promise<void> {
+export async function tellUp(redis: RedisConnection, carrier: string): Promise<void> {
   await redis.set(carrierKeys(carrier).up, '1', 'PX', upForMs);
 }
 
 /** Those of `carriers` of which some worker has a bind. */
-export async function askUp(redis: Redis, carriers: readonly string[]): Promise<ReadonlySet<string>> {
+export async function askUp(redis: RedisConnection, carriers: readonly string[]): Promise<ReadonlySet<string>> {
   const words = await Promise.all(carriers.map((carrier) => redis.get(carrierKeys(carrier).up)));
   return new Set(carriers.filter((_, at) => words[at] !== null));
 }
 
 /** Says for the operator whether `carrier` is sent to, and tells its workers to look. */
-export async function tellPause(redis: Redis, carrier: string, pause: CarrierPause): Promise<PauseWord> {
+export async function tellPause(redis: RedisConnection, carrier: string, pause: CarrierPause): Promise<PauseWord> {
   const { pause: key, wake } = carrierKeys(carrier);
-  const [seconds, micros] = await redis.time();
-  const word = { pause, sinceMs: Number(seconds) * 1000 + Math.floor(Number(micros) / 1000) };
+  const word = { pause, sinceMs: Math.floor(await clockOf(redis)(carrierKeys(carrier).prefix)) };
   await redis.set(key, spelt(word));
   await redis.publish(wake, 'standing');
   return word;
@@ -46,7 +46,7 @@ export async function tellPause(redis: Redis, carrier: string, pause: CarrierPau
  * `known` is what the last answer was.
  */
 export async function askPauses(
-  redis: Redis,
+  redis: RedisConnection,
   carriers: readonly string[],
   known: ReadonlyMap<string, PauseWord> = new Map(),
 ): Promise<ReadonlyMap<string, PauseWord>> {
@@ -54,7 +54,7 @@ export async function askPauses(
   return new Map(carriers.map((carrier, at) => [carrier, words[at] ?? notPaused]));
 }
 
-async function askPause(redis: Redis, carrier: string, known: PauseWord = notPaused): Promise<PauseWord> {
+async function askPause(redis: RedisConnection, carrier: string, known: PauseWord = notPaused): Promise<PauseWord> {
   const key = carrierKeys(carrier).pause;
   const word = readWord(await redis.get(key));
   if (word !== undefined || known.pause === 'none') return word ?? notPaused;

@@ -3,9 +3,9 @@
  * operator on the carrier.
  * A signal may be lost with its connection; whoever listens must also look by itself now and then.
  */
-import type { Redis } from 'ioredis';
 import type { CampaignState, Id } from '../handoff.ts';
 import { carrierKeys } from './keys.ts';
+import type { RedisConnection } from './redis.ts';
 
 /** What a worker is told. */
 export type Wake =
@@ -23,7 +23,11 @@ const states: Readonly<Record<string, CampaignState>> = { pause: 'paused', resum
  * Calls `onWake` for each signal of `carrier` on a connection of the role `subscribing`, until the function that it
  * resolves with is called.
  */
-export async function listenForWakes(redis: Redis, carrier: string, onWake: (wake: Wake) => void): Promise<() => void> {
+export async function listenForWakes(
+  redis: RedisConnection,
+  carrier: string,
+  onWake: (wake: Wake) => void,
+): Promise<() => void> {
   const channel = carrierKeys(carrier).wake;
   const onMessage = (from: string, message: string) => {
     if (from !== channel) return;

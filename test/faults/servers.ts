@@ -90,11 +90,16 @@ export class Server {
   }
 }
 
-/** A Redis with an append-only file written every second, in `folder`. */
-export async function redisServer(folder: string, name = 'redis'): Promise<Server> {
+/** A Redis with an append-only file written every second, in `folder`; `port` 0 takes a free one. */
+export async function redisServer(
+  folder: string,
+  name = 'redis',
+  settings: Readonly<Record<string, string | number>> = {},
+  port = 0,
+): Promise<Server> {
   const directory = join(folder, name);
-  const run = (port: number) => startRedis({ directory, port, cache: redisPrograms() });
-  return new Server(await run(0), run, join(directory, 'appendonlydir'));
+  const run = (onPort: number) => startRedis({ directory, port: onPort, cache: redisPrograms(), settings });
+  return new Server(await run(port), run, join(directory, 'appendonlydir'));
 }
 
 function redisPrograms(): string {

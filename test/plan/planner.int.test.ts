@@ -62,7 +62,7 @@ afterEach(async () => {
 });
 
 function producer(waitingBytesMax = 1 << 30): Producer {
-  return new Producer(redis, waitingBytesMax, systemClock);
+  return new Producer(redis, waitingBytesMax, systemClock, silentLog);
 }
 
 async function startPlanner(

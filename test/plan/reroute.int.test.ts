@@ -67,7 +67,7 @@ function begin(usable: (carrier: string) => boolean, enqueue: Enqueue = producer
 }
 
 function producer(): Producer {
-  return new Producer(redis, 1 << 30, systemClock);
+  return new Producer(redis, 1 << 30, systemClock, silentLog);
 }
 
 async function giveUp(carrier: string, batch: number, indexes: readonly number[]): Promise<void> {

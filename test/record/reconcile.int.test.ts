@@ -55,7 +55,7 @@ function options(changed: Partial<ReconcilerOptions> = {}): ReconcilerOptions {
     owner: 'one',
     database: s.service,
     conveyor: conveyor(),
-    enqueue: new Producer(s.redis, 1 << 30, systemClock),
+    enqueue: new Producer(s.redis, 1 << 30, systemClock, silentLog),
     // Nothing can be sent by rate, so that only what workers hold counts.
     reachOf: () => ({ ratePerSecond: 0, recipientsInHandsMax: 2 * batchSize }),
     leaseMs: 60_000,
@@ -232,7 +232,7 @@ test('reconcile - one that died in the middle is finished by another, and nothin
   await reconcile(options(), signal);
   const campaign = await campaignOfBatches('alert', 5);
   await s.redis.flushdb();
-  const real = new Producer(s.redis, 1 << 30, systemClock);
+  const real = new Producer(s.redis, 1 << 30, systemClock, silentLog);
   const dies: Enqueue = {
     control: (...args) => real.control(...args),
     close: (...args) => real.close(...args),

@@ -45,7 +45,7 @@ export class SendScene {
   private constructor(url: string, redis: Awaited<ReturnType<typeof connectRedis>>) {
     this.url = url;
     this.redis = redis;
-    this.producer = new Producer(redis, 1 << 30, systemClock);
+    this.producer = new Producer(redis, 1 << 30, systemClock, silentLog);
     this.source = new StreamRecordSource(redis);
   }
 

@@ -46,7 +46,7 @@ test('enqueue - two planners at once, while Redis forgets scripts, lose nothing 
   const third = await connectRedis(s.url, 'command', silentLog);
   const content = s.content();
   const batches = testBatches(content, 3_000, 10);
-  const second = new Producer(other, 1 << 30, systemClock);
+  const second = new Producer(other, 1 << 30, systemClock, silentLog);
   let isOver = false;
   const forget = async () => {
     while (!isOver) await third.script('FLUSH');
@@ -75,7 +75,7 @@ test('enqueue - numbers may have gaps, and another attempt at a batch goes in on
 });
 
 test('enqueue - information waits while the stream is full, alerts go in, an abort tells how far it came', async () => {
-  const producer = new Producer(s.redis, 100, systemClock);
+  const producer = new Producer(s.redis, 100, systemClock, silentLog);
   const content = s.content();
   const batches = testBatches(content, 400, 10);
   expect(await producer.enqueue(s.carrier, content, batches.slice(0, 10), { last: false, signal })).toBe(10);
@@ -91,7 +91,7 @@ test('enqueue - information waits while the stream is full, alerts go in, an abo
 
 test('enqueue - goes on as soon as the stream has drained', async () => {
   const clock = new HandClock();
-  const producer = new Producer(s.redis, 100, clock);
+  const producer = new Producer(s.redis, 100, clock, silentLog);
   const content = s.content();
   const batches = testBatches(content, 40, 10);
   await producer.enqueue(s.carrier, content, batches.slice(0, 1), { last: false, signal });
@@ -104,7 +104,7 @@ test('enqueue - goes on as soon as the stream has drained', async () => {
 
 test('enqueue - what Redis lost meanwhile does not count as enqueued', async () => {
   const clock = new HandClock();
-  const producer = new Producer(s.redis, 100, clock);
+  const producer = new Producer(s.redis, 100, clock, silentLog);
   const content = s.content();
   const batches = testBatches(content, 40, 10);
   await producer.enqueue(s.carrier, content, batches.slice(0, 2), { last: false, signal });

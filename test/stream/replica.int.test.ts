@@ -29,31 +29,28 @@ afterAll(async () => {
 
 test('replica - none is waited for where there is none, and one that comes is, unless it does not answer', async () => {
   const clock = new HandClock();
-  const replicas = new Replicas(primary, clock, silentLog);
-  await primary.set('key', '1');
-  await replicas.reached();
+  const replicas = new Replicas(primary, '{key}', clock, silentLog);
+  const written = (value: string | number) => replicas.reached(() => primary.set('key', value));
+  await written('1');
 
   await replica.replicaof('127.0.0.1', line.port);
   while (!/master_link_status:up/.test(await replica.info('replication')));
   await clock.advance(2_000);
   for (let value = 2; value < 50; value++) {
-    await primary.set('key', value);
-    await replicas.reached();
+    await written(value);
     expect(await replica.get('key')).toBe(String(value));
   }
 
   line.blackhole();
-  await primary.set('key', 'cut');
-  await replicas.reached();
+  await written('cut');
   expect(await replica.get('key')).not.toBe('cut');
   // It counts as none for a while: this one is not waited for at all.
   const askedMs = systemClock.monotonicMs();
-  for (let turn = 0; turn < 20; turn++) await replicas.reached();
+  for (let turn = 0; turn < 20; turn++) await written('cut');
   expect(systemClock.monotonicMs() - askedMs).toBeLessThan(1_000);
 
   line.heal();
   await clock.advance(5_000);
-  await primary.set('key', 'mended');
-  await replicas.reached();
+  await written('mended');
   expect(await replica.get('key')).toBe('mended');
 });

@@ -20,7 +20,7 @@ export async function streamScene() {
   const { url } = await testRedis();
   const redis = await connectRedis(url, 'command', silentLog);
   const carrier = `c${randomBytes(6).toString('hex')}`;
-  const producer = new Producer(redis, 1 << 30, systemClock);
+  const producer = new Producer(redis, 1 << 30, systemClock, silentLog);
   const keys = carrierKeys(carrier);
   let campaigns = 0;
   return {
