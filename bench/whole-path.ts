@@ -9,6 +9,7 @@ import { type BenchContext, rounded } from './harness.ts';
 import { type BenchOrganisation, createOrganisation, createResidents, forgetCampaigns } from './population.ts';
 import { commandTable, resetStatements, statementTable } from './profile.ts';
 import { UsageMeter } from './resources.ts';
+import { type StorageFigures, storageCounts, storageFigures } from './storage.ts';
 import { type Cell, cellText, renderTable, type Table } from './table.ts';
 
 /** What to send. */
@@ -39,6 +40,8 @@ export type PathFigures = {
   readonly microsecondsPerMessage: Readonly<Record<string, number>>;
   readonly cpuSeconds: Readonly<Record<string, number>>;
   readonly peakMegabytes: Readonly<Record<string, number>>;
+  /** Bytes and writes per message, see storage.ts. */
+  readonly storage: StorageFigures;
 };
 
 type Progressing = Pick<BenchContext<unknown>, 'bar' | 'check' | 'say'>;
@@ -87,12 +90,14 @@ export async function measurePath(
     const [before] = await cluster.smscStats();
     const isProfiled = (plan.cluster.profile ?? '') !== '';
     if (isProfiled) await resetStatements(cluster.sql);
+    const stored = await storageCounts(cluster);
     const meter = new UsageMeter(cluster.roleOf);
     const beganMs = performance.now();
     await launchAll(cluster.api, key, campaigns);
     const phases = await untilRecorded(cluster, plan.messages, campaigns, context);
     const seconds = (performance.now() - beganMs) / 1000;
     const { cpuSeconds, peakMegabytes } = meter.stop();
+    const storage = storageFigures(stored, await storageCounts(cluster), plan.messages);
     const statements = isProfiled ? [await statementTable(cluster.sql, plan.messages)] : [];
     const counted = await count(cluster, plan, { campaigns, acceptedBefore: before?.accepted ?? 0 }, context);
     if (isProfiled) statements.push(await commandTable(cluster.redis, plan.messages));
@@ -107,6 +112,7 @@ export async function measurePath(
       microsecondsPerMessage: Object.fromEntries(perMessage) as Record<string, number>,
       cpuSeconds,
       peakMegabytes,
+      storage,
     };
   } finally {
     await cluster.stop();
