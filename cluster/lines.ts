@@ -5,6 +5,7 @@
 import type { RedisConnection } from '../src/stream/redis.ts';
 import type { Carrier } from '../config/load.ts';
 import type { Settings } from '../config/schema.ts';
+import type { BindMeans } from '../src/carrier/bind.ts';
 import { Pool } from '../src/carrier/pool.ts';
 import { type Clock, systemClock } from '../src/clock.ts';
 import type { Encode, EncodeProfile } from '../src/handoff.ts';
@@ -38,6 +39,8 @@ export type WorkerParts = {
   readonly standingTold?: () => void;
   /** Hears of samples of carriers' response times. */
   readonly responded?: (carrier: string, ms: number) => void;
+  /** Sockets, when absent. */
+  readonly means?: BindMeans;
   readonly clock: Clock;
   readonly log: Log;
 };
@@ -75,6 +78,7 @@ export function createLines(carrier: Carrier, parts: WorkerParts): Lines {
     },
     clock,
     log,
+    parts.means,
   );
   const sender: Sender = new Sender(
     { consumer, contents, encode, binds: pool, clock, log },

@@ -2,7 +2,7 @@
  * Our side of `edge`: frames from src/encode, written and answered through src/carrier's bind, as in a worker but
  * without Redis. One measurement, then the process ends.
  */
-import { Bind, type BindHandlers } from '../../src/carrier/bind.ts';
+import { Bind, type BindHandlers, socketMeans } from '../../src/carrier/bind.ts';
 import { systemClock } from '../../src/clock.ts';
 import { encodeBatch } from '../../src/encode/encode.ts';
 import { readFrames } from '../../src/encode/frames.ts';
@@ -106,7 +106,7 @@ async function measure({ port, systemId, password, messages, window }: EdgeTask)
     handlers,
     systemClock,
     silentLog,
-    Math.random,
+    socketMeans,
   );
   const answer = await ended;
   await bind.stop();

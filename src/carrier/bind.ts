@@ -8,7 +8,7 @@ import type { BindType } from '../smpp/pdu.ts';
 import { statusOf } from '../smpp/command-status.ts';
 import type { CloseReason } from '../smpp/session.ts';
 import type { Log } from '../telemetry.ts';
-import { type LateAnswer, Link, type LinkSettings, type Run } from './link.ts';
+import { type LateAnswer, Link, type LinkHandlers, type LinkSettings, type Run } from './link.ts';
 import { Pace } from './pace.ts';
 
 /** A bind's settings: its connection, its rate and its patience. */
@@ -34,6 +34,25 @@ export type BindHandlers = {
   bound(): void;
 };
 
+/** What a bind needs of its connection; `Link` is one. */
+export type Connection = Pick<
+  Link,
+  'room' | 'inFlight' | 'isBound' | 'submit' | 'answerDeliveries' | 'drain' | 'destroy'
+>;
+
+/** Connections and chance, so that binds can also run in virtual time. */
+export type BindMeans = {
+  connect(settings: LinkSettings, handlers: LinkHandlers, clock: Clock): Connection;
+  /** Gives jitter, from 0 to below 1. */
+  random(): number;
+};
+
+/** Sockets. */
+export const socketMeans: BindMeans = {
+  connect: (settings, handlers, clock) => new Link(settings, handlers, clock),
+  random: Math.random,
+};
+
 /** Answers deliver_sm PDUs of one link. The same function for the same link. */
 export type AnswerDeliveries = (sequences: readonly number[], status: number) => void;
 
@@ -43,7 +62,7 @@ class Line {
   readonly #owner: Bind;
   #attempts = 0;
   #cancelRetry: () => void = () => undefined;
-  link: Link | undefined;
+  link: Connection | undefined;
   isStopping = false;
 
   constructor(owner: Bind, bindType: BindType) {
@@ -61,8 +80,8 @@ class Line {
   }
 
   #open(): void {
-    const { settings, handlers, clock, log } = this.#owner;
-    const link: Link = new Link(
+    const { settings, handlers, means, clock, log } = this.#owner;
+    const link: Connection = means.connect(
       { ...settings, bindType: this.#bindType },
       {
         bound: () => {
@@ -99,7 +118,7 @@ class Line {
 
   #onClosed(reason: CloseReason, refusedStatus: number | undefined, cause: unknown): void {
     this.link = undefined;
-    const { settings, clock, log, random } = this.#owner;
+    const { settings, clock, log, means } = this.#owner;
     const status = refusedStatus === undefined ? undefined : statusOf(refusedStatus);
     const fields = { bindType: this.#bindType, reason, commandStatus: status?.name };
     if (cause === undefined) log.info('bind.closed', fields);
@@ -115,7 +134,7 @@ class Line {
       ? settings.reconnectMsMax
       : Math.min(settings.reconnectMsMax, settings.reconnectMs * 2 ** Math.min(this.#attempts, 20));
     this.#attempts++;
-    this.#cancelRetry = clock.after(Math.max(settings.reconnectMs / 10, random() * mostMs), () => this.connect());
+    this.#cancelRetry = clock.after(Math.max(settings.reconnectMs / 10, means.random() * mostMs), () => this.connect());
   }
 }
 
@@ -125,18 +144,18 @@ export class Bind {
   readonly handlers: BindHandlers;
   readonly clock: Clock;
   readonly log: Log;
-  readonly random: () => number;
+  readonly means: BindMeans;
   readonly pace: Pace;
   readonly #lines: readonly Line[];
   #ended: (() => void) | undefined;
 
-  /** Connects at once. `random` gives jitter, from 0 to below 1. */
-  constructor(settings: BindSettings, handlers: BindHandlers, clock: Clock, log: Log, random: () => number) {
+  /** Connects at once. */
+  constructor(settings: BindSettings, handlers: BindHandlers, clock: Clock, log: Log, means: BindMeans) {
     this.settings = settings;
     this.handlers = handlers;
     this.clock = clock;
     this.log = log;
-    this.random = random;
+    this.means = means;
     this.pace = new Pace(settings.ratePerSecond, clock.monotonicMs());
     this.#lines =
       settings.bindType === 'transceiver'

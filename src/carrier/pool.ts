@@ -5,7 +5,7 @@
  */
 import type { Clock } from '../clock.ts';
 import type { Log } from '../telemetry.ts';
-import { type AnswerDeliveries, Bind, type BindSettings } from './bind.ts';
+import { type AnswerDeliveries, Bind, type BindMeans, type BindSettings, socketMeans } from './bind.ts';
 import type { LateAnswer, Run } from './link.ts';
 
 /** What a bind can take at this moment, in segments. */
@@ -48,6 +48,7 @@ export class Pool {
   readonly #handlers: PoolHandlers;
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #means: BindMeans;
   readonly #informationWindow: number;
   readonly #binds = new Map<number, Bind>();
   #first = 0;
@@ -64,12 +65,14 @@ export class Pool {
     handlers: PoolHandlers,
     clock: Clock,
     log: Log,
+    means: BindMeans = socketMeans,
   ) {
     this.#settings = settings;
     this.#source = source;
     this.#handlers = handlers;
     this.#clock = clock;
     this.#log = log;
+    this.#means = means;
     const kept = settings.window > 1 ? Math.ceil(settings.window * alertWindowShare) : 0;
     this.#informationWindow = Math.max(1, settings.window - kept);
   }
@@ -114,7 +117,7 @@ export class Pool {
     if (this.#binds.has(slot)) return;
     const handlers = { ...this.#handlers, ready: () => this.pump() };
     const log = this.#log.with({ slot });
-    this.#binds.set(slot, new Bind(this.#settings, handlers, this.#clock, log, Math.random));
+    this.#binds.set(slot, new Bind(this.#settings, handlers, this.#clock, log, this.#means));
   }
 
   /** Drains the bind of a slot; after `deadlineMs` (monotonic) what is still open is given up. */

@@ -1,5 +1,5 @@
 /** A bind under test: submits frames by number, and keeps how each ended. */
-import { Bind, type AnswerDeliveries, type BindSettings } from '../../src/carrier/bind.ts';
+import { Bind, type AnswerDeliveries, type BindSettings, socketMeans } from '../../src/carrier/bind.ts';
 import { type Clock, systemClock } from '../../src/clock.ts';
 import { silentLog } from '../../src/telemetry.ts';
 import { framesOf, taskOf } from '../encode/batch.ts';
@@ -66,7 +66,7 @@ export class Bound {
         this.#changed();
       },
     };
-    this.bind = new Bind(settings, handlers, clock, log, Math.random);
+    this.bind = new Bind(settings, handlers, clock, log, socketMeans);
   }
 
   /** Submits the next `count` frames; their tickets count from 0 over all calls. */
