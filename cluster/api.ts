@@ -13,6 +13,7 @@ import { publishCommand } from '../src/stream/commands.ts';
 import { ProgressFeed } from '../src/stream/progress-feed.ts';
 import { connectRedis } from '../src/stream/redis.ts';
 import { countRequests } from './api-metrics.ts';
+import { countPool, countRedis } from './connection-metrics.ts';
 import { PresenceTeller } from './presence.ts';
 import { required, requiredCarriers, requiredRedis } from './required.ts';
 import { type Context, type Parts, runProcess } from './run.ts';
@@ -35,6 +36,8 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
   const subscribing = await connectRedis(place, 'subscribing', log, name);
   const progress = new ProgressFeed();
   await progress.start(subscribing);
+  countPool(metrics, database.pool);
+  countRedis(metrics, { publishing, subscribing });
   const stopping = new AbortController();
   const app = createApi({
     database,

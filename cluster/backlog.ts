@@ -1,40 +1,36 @@
-/**
- * Looks every few seconds at what waits for each carrier, so that scraping metrics asks Redis nothing. Main thread of a
- * worker. A look that fails leaves the values of the one before.
- */
+/** What waits in Redis and in PostgreSQL, looked at every few seconds by a planner. */
 import type { Clock } from '../src/clock.ts';
-import { Loop } from '../src/plan/loop.ts';
+import type { Database } from '../src/db/client.ts';
+import { noPlanBacklog, type PlanBacklog, readPlanBacklog } from '../src/db/plan-backlog.ts';
 import type { Service } from '../src/service.ts';
-import { type Backlog, type BacklogReader, noBacklog } from '../src/stream/backlog.ts';
+import { type Backlog, BacklogReader, noBacklog } from '../src/stream/backlog.ts';
+import type { RedisConnection } from '../src/stream/redis.ts';
 import type { Log } from '../src/telemetry.ts';
+import { Watch } from './watch.ts';
 
-const lookMs = 5_000;
+/** What waited at the last look. */
+export type Backlogs = {
+  readonly services: readonly Service[];
+  readonly waiting: () => PlanBacklog;
+  readonly backlog: (carrier: string) => Backlog;
+};
 
-/** See the head of this file. */
-export class BacklogWatch implements Service {
-  readonly name = 'backlog';
-  readonly #backlogs = new Map<string, Backlog>();
-  readonly #loop: Loop;
-
-  constructor(reader: BacklogReader, carriers: readonly string[], clock: Clock, log: Log) {
-    const action = async () => {
-      for (const carrier of carriers) this.#backlogs.set(carrier, await reader.read(carrier));
-    };
-    this.#loop = new Loop({ name: 'backlog', pauseMs: lookMs, action, clock, log });
-  }
-
-  /** What waited at the last look. */
-  of(carrier: string): Backlog {
-    return this.#backlogs.get(carrier) ?? noBacklog;
-  }
-
-  /** Begins to look. */
-  async start(): Promise<void> {
-    this.#loop.start();
-  }
-
-  /** Looks no more. */
-  async stop(): Promise<void> {
-    await this.#loop.stop();
-  }
+/** Looks once its services are started. */
+export function watchBacklogs(
+  redis: RedisConnection,
+  { pool }: Pick<Database, 'pool'>,
+  carriers: readonly string[],
+  clock: Clock,
+  log: Log,
+): Backlogs {
+  const reader = new BacklogReader(redis);
+  const read = async () =>
+    new Map(await Promise.all(carriers.map(async (carrier) => [carrier, await reader.read(carrier)] as const)));
+  const backlogs = new Watch('backlog', new Map<string, Backlog>(), read, clock, log);
+  const waiting = new Watch('plan-backlog', noPlanBacklog, () => readPlanBacklog(pool), clock, log);
+  return {
+    services: [backlogs, waiting],
+    waiting: () => waiting.latest,
+    backlog: (carrier) => backlogs.latest.get(carrier) ?? noBacklog,
+  };
 }

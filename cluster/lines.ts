@@ -8,7 +8,7 @@ import type { Settings } from '../config/schema.ts';
 import type { BindMeans } from '../src/carrier/bind.ts';
 import { Pool } from '../src/carrier/pool.ts';
 import { type Clock, systemClock } from '../src/clock.ts';
-import type { Encode, EncodeProfile } from '../src/handoff.ts';
+import type { Encode, EncodeProfile, Lane } from '../src/handoff.ts';
 import { Intake } from '../src/send/intake.ts';
 import { Sender } from '../src/send/sender.ts';
 import { Consumer, type Reserving } from '../src/stream/consumer.ts';
@@ -39,6 +39,10 @@ export type WorkerParts = {
   readonly standingTold?: () => void;
   /** Hears of samples of carriers' response times. */
   readonly responded?: (carrier: string, ms: number) => void;
+  /** Hears of connections to carriers that ended. */
+  readonly closed?: (carrier: string, reason: string) => void;
+  /** Hears how long after its launch the first segment of a campaign was written. */
+  readonly firstSubmitted?: (lane: Lane, ms: number) => void;
   /** Sockets, when absent. */
   readonly means?: BindMeans;
   readonly clock: Clock;
@@ -69,37 +73,30 @@ export function createLines(carrier: Carrier, parts: WorkerParts): Lines {
     settings.alertWindowShare,
     { next: (room) => sender.next(room) },
     {
-      answered: (bind, ticket, status, messageId) => sender.answered(bind, ticket, status, messageId),
-      lost: (ticket) => sender.lost(ticket),
-      overdue: (ticket) => sender.overdue(ticket),
+      answered: (bind, ticket, status, messageId) => sender.answers.answered(bind, ticket, status, messageId),
+      lost: (ticket) => sender.answers.lost(ticket),
+      overdue: (ticket) => sender.answers.overdue(ticket),
       responded: (ms) => parts.responded?.(carrier.name, ms),
       delivered: (answer, sequence, buffer, start, end) => intake.delivered(answer, sequence, buffer, start, end),
       bound: () => sender.bound(),
+      closed: (reason) => parts.closed?.(carrier.name, reason),
     },
     clock,
     log,
     parts.means,
   );
   const sender: Sender = new Sender(
-    { consumer, contents, encode, binds: pool, clock, log },
+    { consumer, contents, encode, binds: pool, clock, log, firstSubmitted: parts.firstSubmitted },
     { ...settings, profile: profileOf(carrier), messageId: carrier.messageId, window: carrier.window },
   );
   const leases = new SlotLeases(redis, carrier.name, worker, settings.slotLeaseMs, carrier.binds);
-  const binds: SlotBinds = {
-    open: (slot) => pool.open(slot),
-    async close(slot, deadlineMs) {
-      await pool.close(slot, deadlineMs);
-      if (pool.slots.length === 0) sender.leaveToOthers();
-    },
-    abandon: (slot) => pool.abandon(slot),
-    trust(untilMs) {
-      pool.trust(untilMs);
-      // With every renewal planners hear that the carrier can be sent to; one that they miss does no harm.
-      if (pool.boundCount > 0)
-        tellUp(redis, carrier.name).catch((error: unknown) => log.warn('up.not-told', {}, error));
-    },
-  };
-  const holder = new SlotHolder(leases, binds, settings.slotLeaseMs, clock, log);
+  const holder = new SlotHolder(
+    leases,
+    slotBinds(carrier.name, pool, sender, redis, log),
+    settings.slotLeaseMs,
+    clock,
+    log,
+  );
   let hearNoMore: () => void = () => undefined;
   return {
     carrier,
@@ -123,6 +120,23 @@ export function createLines(carrier: Carrier, parts: WorkerParts): Lines {
       await holder.stop(deadlineMs);
       await Promise.all([sender.finish(), intake.finish()]);
       hearNoMore();
+    },
+  };
+}
+
+/** What the holder of slots does with binds. */
+function slotBinds(carrier: string, pool: Pool, sender: Sender, redis: RedisConnection, log: Log): SlotBinds {
+  return {
+    open: (slot) => pool.open(slot),
+    async close(slot, deadlineMs) {
+      await pool.close(slot, deadlineMs);
+      if (pool.slots.length === 0) sender.leaveToOthers();
+    },
+    abandon: (slot) => pool.abandon(slot),
+    trust(untilMs) {
+      pool.trust(untilMs);
+      // With every renewal planners hear that the carrier can be sent to; one that they miss does no harm.
+      if (pool.boundCount > 0) tellUp(redis, carrier).catch((error: unknown) => log.warn('up.not-told', {}, error));
     },
   };
 }

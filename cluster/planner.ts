@@ -14,6 +14,9 @@ import { Producer } from '../src/stream/producer.ts';
 import { progressPublisher } from '../src/stream/progress-feed.ts';
 import { connectRedis } from '../src/stream/redis.ts';
 import { askPauses, askUp } from '../src/stream/standing.ts';
+import { watchBacklogs } from './backlog.ts';
+import { countPool, countRedis } from './connection-metrics.ts';
+import { countPlanner } from './planner-metrics.ts';
 import { PresenceTeller } from './presence.ts';
 import { required, requiredCarriers, requiredRedis } from './required.ts';
 import { type Context, type Parts, runProcess } from './run.ts';
@@ -49,7 +52,11 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
   const usable = (carrier: string) => standings.usable(carrier);
   const routes = () => routeTable(carriers, usable);
   const rerouter = new Rerouter({ database, enqueue, routes, clock: systemClock, log });
-  const planner = new Planner({
+  const backlogs = watchBacklogs(redis, database, names, systemClock, log);
+  const frozen = countPlanner(metrics, { carriers: names, campaigns: () => planner.campaigns, usable, ...backlogs });
+  countPool(metrics, database.pool);
+  countRedis(metrics, { command: redis, reading });
+  const planner: Planner = new Planner({
     planner: name,
     database,
     commands: new Commands(reading, redis, name),
@@ -57,6 +64,7 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
     publish: progressPublisher(redis),
     carriers,
     usable,
+    frozen,
     limits: {
       batchRecipientsMax: settings.batchRecipientsMax,
       batchSecondsMax: settings.batchSecondsMax,
@@ -68,8 +76,6 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
     clock: systemClock,
     log,
   });
-  const inHand = metrics.gauge('tocsin_campaigns_in_hand', 'Campaigns that this planner plans or enqueues');
-  Object.assign(inHand, { collect: () => inHand.set(planner.campaigns) });
   return {
     services: [
       {
@@ -84,6 +90,7 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
       new PresenceTeller({ role: 'planner', name: `planner-${name}`, redis, clock: systemClock, log }),
       standings,
       rerouter,
+      ...backlogs.services,
       planner,
     ],
     unready: () => ({}),

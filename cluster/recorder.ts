@@ -16,7 +16,9 @@ import { Producer } from '../src/stream/producer.ts';
 import { progressPublisher } from '../src/stream/progress-feed.ts';
 import { StreamRecordSource } from '../src/stream/record-source.ts';
 import { connectRedis } from '../src/stream/redis.ts';
+import { countPool, countRedis } from './connection-metrics.ts';
 import { PresenceTeller } from './presence.ts';
+import { countRecorder, countRecords } from './recorder-metrics.ts';
 import { required, requiredCarriers, requiredRedis } from './required.ts';
 import { type Context, type Parts, runProcess } from './run.ts';
 
@@ -39,13 +41,7 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
     log,
   });
   const redis = await connectRedis(place, 'command', log, name);
-  const flushes = metrics.histogram(
-    'tocsin_record_flush_seconds',
-    'Time of a transaction of the recorder',
-    [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
-    ['carrier'],
-  );
-  const held = metrics.gauge('tocsin_recorder_carriers', 'Carriers that this recorder records');
+  const events = countRecords(metrics, carriers);
   const recorder = new Recorder({
     recorder: name,
     database,
@@ -61,7 +57,7 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
     },
     clock: systemClock,
     log,
-    onFlush: (carrier, _flushed, ms) => flushes.observe({ carrier }, ms / 1000),
+    onFlush: events.flushed,
   });
   const carriersByName = new Map(carriersSettings.map((carrier) => [carrier.name, carrier]));
   const reconciler = new Reconciler(
@@ -77,8 +73,11 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
     },
     reconcileEveryMs,
     () => recorder.recordedThroughMs,
+    events.looked,
   );
-  Object.assign(held, { collect: () => held.set(recorder.carriers.length) });
+  countRecorder(metrics, recorder);
+  countPool(metrics, database.pool);
+  countRedis(metrics, { command: redis });
   return {
     services: [
       {

@@ -7,19 +7,18 @@ import { systemClock } from '../src/clock.ts';
 import { isReplaced } from '../src/plan/route.ts';
 import { Standings } from '../src/plan/standing.ts';
 import type { Service } from '../src/service.ts';
-import { BacklogReader } from '../src/stream/backlog.ts';
 import { connectRedis, type RedisPlace } from '../src/stream/redis.ts';
 import { startRedisClock } from '../src/stream/redis-clock.ts';
 import { askPauses, askUp } from '../src/stream/standing.ts';
 import type { Log } from '../src/telemetry.ts';
-import { BacklogWatch } from './backlog.ts';
+import { countRedis } from './connection-metrics.ts';
 import { unbound, type WorkerParts } from './lines.ts';
 import { PresenceTeller } from './presence.ts';
 import { requiredAccounts, requiredRedis } from './required.ts';
 import { type Context, type Parts, runProcess } from './run.ts';
 import { Sending } from './sending.ts';
 import { startThreads } from './threads.ts';
-import { countBacklog, countPauses, countResponses, countWorker } from './worker-metrics.ts';
+import { countEvents, countPauses, countWorker } from './worker-metrics.ts';
 
 await runProcess('worker', build);
 
@@ -30,18 +29,18 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
   const worker = `${settings.workerName ?? `${hostname()}-${process.pid}`}-${randomBytes(4).toString('hex')}`;
   const threads = startThreads({ threads: settings.encodeThreads, inPlaceBelow: settings.encodeInPlaceBelow });
   const { connections, clock, ...connected } = await connectWorker(place, worker, log);
-  const { redis } = connected;
+  const { redis, subscribing, reserving } = connected;
+  const names = carriers.map((carrier) => carrier.name);
   const parts: WorkerParts = {
     worker,
     settings,
     ...connected,
     encode: threads.encode,
     standingTold: () => standings.wake(),
-    responded: countResponses(metrics),
+    ...countEvents(metrics, names),
     clock,
     log,
   };
-  const names = carriers.map((carrier) => carrier.name);
   const standings: Standings = new Standings({
     carriers: names,
     askUp: () => askUp(redis, names),
@@ -75,14 +74,12 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
   });
   countWorker(metrics, () => sending.lines);
   countPauses(metrics, names, isPaused);
-  const backlog = new BacklogWatch(new BacklogReader(redis), names, systemClock, log);
-  countBacklog(metrics, names, (carrier) => backlog.of(carrier));
+  countRedis(metrics, { command: redis, subscribing, reserving });
   return {
     services: [
       { name: 'threads', start: async () => undefined, stop: () => threads.close() },
       connections,
       standings,
-      backlog,
       presence,
       sending,
     ],

@@ -55,7 +55,8 @@ function bounds({ enum: values, minimum, maximum }: Property): string {
   return `${minimum.toLocaleString('en')} – ${maximum.toLocaleString('en')}`;
 }
 
-function between(text: string, [start, end]: readonly [string, string], content: string): string {
+/** `text` with what stands between two markers replaced by `content`. */
+export function between(text: string, [start, end]: readonly [string, string], content: string): string {
   const from = text.indexOf(start);
   const to = text.indexOf(end);
   if (from < 0 || to < from) throw new Error(`README lacks ${start} and ${end}`);

@@ -36,6 +36,8 @@ export type CampaignContent = {
   readonly fields: readonly string[];
   /** Epoch milliseconds after which nothing more of it may be submitted. */
   readonly expiresAtMs: number;
+  /** Epoch milliseconds, by PostgreSQL's clock. */
+  readonly launchedAtMs?: number;
   /** The organisation's share of a lane, relative to others; 1 is normal. */
   readonly weight: number;
 };

@@ -42,11 +42,26 @@ export function createLog(role: string, level: LogLevel): Log {
 /** A log that writes nothing, for tests and benches. */
 export const silentLog: Log = wrap(pino({ level: 'silent' }));
 
+/** One value of a metric, with its labels. */
+export type Sample = readonly [labels: Readonly<Record<string, string>>, value: number];
+
+/** What a metric is, for the table in README. */
+export type MetricDescription = {
+  readonly name: string;
+  readonly help: string;
+  readonly type: string;
+  readonly labels: readonly string[];
+};
+
 /** The metrics of one process. Labels are bounded: carrier, lane, outcome; never campaign or number. */
 export type Metrics = {
   counter(name: string, help: string, labels?: readonly string[]): Counter;
   gauge(name: string, help: string, labels?: readonly string[]): Gauge;
   histogram(name: string, help: string, buckets: number[], labels?: readonly string[]): Histogram;
+  /** A metric whose values are kept elsewhere, and read when it is scraped: counting costs what it costs there. */
+  read(type: 'counter' | 'gauge', name: string, help: string, labels: string[], samples: () => Iterable<Sample>): void;
+  /** Everything registered here but Node's own. */
+  describe(): MetricDescription[];
   /** Prometheus text exposition of everything registered here. */
   text(): Promise<string>;
 };
@@ -56,8 +71,26 @@ export function createMetrics(role: string): Metrics {
   const registry = new Registry();
   registry.setDefaultLabels({ role });
   collectDefaultMetrics({ register: registry });
+  const own = registry.getMetricsAsArray().length;
   const registers = [registry];
   return {
+    read(type, name, help, labels, samples) {
+      const metric = new (type === 'counter' ? Counter : Gauge)({ name, help, labelNames: labels, registers });
+      const collect = () => {
+        metric.reset();
+        for (const [values, value] of samples()) metric.inc(values, value);
+      };
+      Object.assign(metric, { collect });
+    },
+    describe: () =>
+      registry
+        .getMetricsAsArray()
+        .slice(own)
+        .map(({ name, help, type, ...metric }) => {
+          const labels =
+            'labelNames' in metric && Array.isArray(metric.labelNames) ? metric.labelNames.map(String) : [];
+          return { name, help, type: String(type), labels };
+        }),
     counter: (name, help, labels = []) => new Counter({ name, help, labelNames: [...labels], registers }),
     gauge: (name, help, labels = []) => new Gauge({ name, help, labelNames: [...labels], registers }),
     histogram: (name, help, buckets, labels = []) =>

@@ -32,6 +32,8 @@ export type BindHandlers = {
   ready(): void;
   /** Messages can be submitted, or can be again. */
   bound(): void;
+  /** A connection of the bind ended, for metrics. */
+  closed?(reason: CloseReason): void;
 };
 
 /** What a bind needs of its connection; `Link` is one. */
@@ -118,7 +120,8 @@ class Line {
 
   #onClosed(reason: CloseReason, refusedStatus: number | undefined, cause: unknown): void {
     this.link = undefined;
-    const { settings, clock, log, means } = this.#owner;
+    const { settings, handlers, clock, log, means } = this.#owner;
+    handlers.closed?.(reason);
     const status = refusedStatus === undefined ? undefined : statusOf(refusedStatus);
     const fields = { bindType: this.#bindType, reason, commandStatus: status?.name };
     if (cause === undefined) log.info('bind.closed', fields);

@@ -6,6 +6,7 @@
 import type { Clock } from '../clock.ts';
 import type { Log } from '../telemetry.ts';
 import { type AnswerDeliveries, Bind, type BindMeans, type BindSettings, socketMeans } from './bind.ts';
+import type { CloseReason } from '../smpp/session.ts';
 import type { LateAnswer, Run } from './link.ts';
 
 /** What a bind can take at this moment, in segments. */
@@ -36,6 +37,8 @@ export type PoolHandlers = {
   delivered(answer: AnswerDeliveries, sequence: number, buffer: Buffer, start: number, end: number): void;
   /** A bind can submit, or can again. */
   bound(): void;
+  /** See `BindHandlers`. */
+  closed?(reason: CloseReason): void;
 };
 
 /** Shortest pause before a bind that has to wait for its pace is looked at again. */
@@ -99,6 +102,13 @@ export class Pool {
   /** Segments that all windows together may hold. */
   get windowTotal(): number {
     return this.#binds.size * this.#settings.window;
+  }
+
+  /** Share of the contract's rate that throttling leaves to the binds, from 0 to 1; 1 when there is none. */
+  get paceShare(): number {
+    let sum = 0;
+    for (const bind of this.#binds.values()) sum += bind.pace.factor;
+    return this.#binds.size === 0 ? 1 : sum / this.#binds.size;
   }
 
   /** Segments a second that the held slots may send. */

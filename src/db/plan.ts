@@ -40,6 +40,7 @@ export type PlannedCampaign = {
   readonly defaultLanguage: string;
   readonly weight: number;
   readonly expiresAtMs: number;
+  readonly launchedAtMs: number;
   readonly planned: boolean;
   /** It is for no more than so many, counted up to `countedMax`. */
   readonly residentsAtMost: number;
@@ -54,7 +55,8 @@ export const campaignColumns = `c.id, c.organisation_id as organisation, c.natur
   c.default_language as "defaultLanguage",
   (select o.weight from organisations o where o.id = c.organisation_id) as weight,
   (extract(epoch from coalesce(c.expires_at, c.launched_at + c.validity_seconds * interval '1 second')) * 1000)::float8
-    as "expiresAtMs", c.planned_at is not null as planned,
+    as "expiresAtMs", (extract(epoch from c.launched_at) * 1000)::float8 as "launchedAtMs",
+  c.planned_at is not null as planned,
   (select count(*)::int from (
     select from residents r where not c.audience ? 'lists' and r.organisation_id = c.organisation_id
     union all
@@ -65,8 +67,8 @@ export const campaignColumns = `c.id, c.organisation_id as organisation, c.natur
 /** What a worker must know of the campaign; `fields` are those that its packed recipients carry. */
 export function contentOf(campaign: PlannedCampaign, fields: readonly RecipientField[]): CampaignContent {
   const { id, organisation, nature, sender, contents, defaultLanguage, weight } = campaign;
-  const expiresAtMs = Math.floor(campaign.expiresAtMs);
-  return { campaign: id, organisation, nature, sender, contents, defaultLanguage, weight, fields, expiresAtMs };
+  const times = { expiresAtMs: Math.floor(campaign.expiresAtMs), launchedAtMs: Math.floor(campaign.launchedAtMs) };
+  return { campaign: id, organisation, nature, sender, contents, defaultLanguage, weight, fields, ...times };
 }
 
 /**

@@ -19,7 +19,7 @@ import {
   type PlannedCampaign,
 } from '../db/plan.ts';
 import { readProgress } from '../db/progress.ts';
-import type { CampaignStatus, Enqueue, Id, PublishProgress } from '../handoff.ts';
+import type { CampaignStatus, Enqueue, Id, Nature, PublishProgress } from '../handoff.ts';
 import type { Log } from '../telemetry.ts';
 import type { TurnKind, Turns } from './turns.ts';
 
@@ -33,6 +33,8 @@ export type LaunchParts = {
   /** Prefixes and carriers as they stand now. */
   routes(): readonly Route[];
   batchRecipients(carrier: string): number;
+  /** Hears how long a campaign took to be frozen, for metrics. */
+  readonly frozen?: ((nature: Nature, ms: number) => void) | undefined;
   /** Turns at PostgreSQL, of which there are few; waiting for room in Redis takes none. */
   readonly turns: Turns;
 };
@@ -56,6 +58,7 @@ export async function launch(parts: LaunchParts, campaign: PlannedCampaign, sign
     );
     if (frozen.kind === 'skipped') return false;
     const ms = Math.round(parts.clock.monotonicMs() - startedMs);
+    parts.frozen?.(campaign.nature, ms);
     parts.log.info('campaign.planned', { campaign: campaign.id, recipients: frozen.recipients, ms });
     if (frozen.recipients === 0) {
       await publishProgress(parts, campaign.id);

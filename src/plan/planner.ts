@@ -53,6 +53,8 @@ export type PlannerOptions = {
   /** Whether a carrier can be planned for; all can when absent. */
   readonly usable?: (carrier: string) => boolean;
   readonly limits: PlannerLimits;
+  /** See `LaunchParts`. */
+  readonly frozen?: LaunchParts['frozen'];
   readonly clock: Clock;
   readonly log: Log;
 };

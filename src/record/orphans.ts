@@ -17,6 +17,11 @@ export class OrphanIds {
     this.#isComplete = ids.length < idsMax;
   }
 
+  /** How many wait, up to the bound. */
+  get size(): number {
+    return this.#ids.size;
+  }
+
   /** False only when no orphan waits for the id in Latin-1 `bytes[start, end)`. */
   mayHave(bytes: Buffer, start: number, end: number): boolean {
     if (!this.#isComplete) return true;

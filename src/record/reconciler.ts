@@ -3,7 +3,7 @@
  * recorder process; of several only one restores at a time. Never does anything while Redis is well.
  */
 import type { Service } from '../service.ts';
-import { type ReconcilerOptions, type RecordedThrough, reconcile } from './reconcile.ts';
+import { type Reconciled, type ReconcilerOptions, type RecordedThrough, reconcile } from './reconcile.ts';
 import { Stranded } from './stranded.ts';
 
 /** See the head of this file. */
@@ -12,17 +12,27 @@ export class Reconciler implements Service {
   readonly #options: ReconcilerOptions;
   readonly #everyMs: number;
   readonly #recordedThrough: () => RecordedThrough;
+  readonly #looked: (found: Reconciled | 'failed') => void;
   #goodThrough: RecordedThrough = new Map();
   readonly #abort = new AbortController();
   readonly #stranded = new Stranded();
   #running: Promise<void> | undefined;
   #endPause: (() => void) | undefined;
 
-  /** `everyMs`: pause between looks. `recordedThrough`: as the recorder of this process knows it at the moment. */
-  constructor(options: ReconcilerOptions, everyMs: number, recordedThrough: () => RecordedThrough) {
+  /**
+   * `everyMs`: pause between looks. `recordedThrough`: as the recorder of this process knows it at the moment.
+   * `looked` hears of each look.
+   */
+  constructor(
+    options: ReconcilerOptions,
+    everyMs: number,
+    recordedThrough: () => RecordedThrough,
+    looked: (found: Reconciled | 'failed') => void = () => undefined,
+  ) {
     this.#options = options;
     this.#everyMs = everyMs;
     this.#recordedThrough = recordedThrough;
+    this.#looked = looked;
   }
 
   /** The first look comes at once: before anything is sent, Redis must be what PostgreSQL believes. */
@@ -58,7 +68,9 @@ export class Reconciler implements Service {
       const through = this.#recordedThrough();
       const found = await reconcile(this.#options, this.#abort.signal, this.#stranded, this.#goodThrough);
       if (found === 'good') this.#goodThrough = through;
+      this.#looked(found);
     } catch (error) {
+      this.#looked('failed');
       this.#options.log.warn('reconcile.failed', {}, error);
     }
   }

@@ -69,6 +69,7 @@ export class Recorder implements Service {
   readonly #held = new Set<string>();
   readonly #wakers = new Set<() => void>();
   readonly #recordedThroughMs = new Map<string, number>();
+  readonly #orphans = new Map<string, OrphanIds>();
   #running: Promise<unknown> | undefined;
   #isStopping = false;
 
@@ -103,6 +104,11 @@ export class Recorder implements Service {
     return new Map(this.#recordedThroughMs);
   }
 
+  /** Receipts that wait for their submission, by carrier that this recorder records; counted up to `orphanIdsMax`. */
+  get orphans(): ReadonlyMap<string, number> {
+    return new Map([...this.#orphans].map(([carrier, ids]) => [carrier, ids.size]));
+  }
+
   async #serve(carrier: string): Promise<void> {
     const { database, limits, log, recorder } = this.#options;
     let failures = 0;
@@ -135,6 +141,7 @@ export class Recorder implements Service {
       await orphanIds(database.pool, lease.carrier, limits.orphanIdsMax),
       limits.orphanIdsMax,
     );
+    this.#orphans.set(lease.carrier, orphans);
     const book = new CarrierBook(lease, limits, database, orphans);
     const reader = new Reader(source, lease.carrier, lease.offsets, limits);
     let committed = lease.offsets;
@@ -171,6 +178,7 @@ export class Recorder implements Service {
       await writing;
     } finally {
       await Promise.allSettled([writing]);
+      this.#orphans.delete(lease.carrier);
     }
   }
 

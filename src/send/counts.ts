@@ -1,13 +1,13 @@
-/** What a sender counts, for metrics. Pure. */
+/** What a sender counts by lane, for metrics. Pure. */
 import type { OutcomeKind } from '../handoff.ts';
 
 type Counted = OutcomeKind | 'written' | 'throttled' | 'again';
 
 /** Totals of a sender since its start: segments by outcome, and what happened to them on the way. */
-export type SenderCounts = { readonly [kind in Counted]: number };
+export type SenderCounts = { [kind in Counted]: number };
 
 /** Counts to begin with. */
-export function noCounts(): { [kind in Counted]: number } {
+export function noCounts(): SenderCounts {
   return {
     accepted: 0,
     rejected: 0,

@@ -40,7 +40,7 @@ export type FeederHandlers = {
   /** A batch is in stock. */
   admitted(held: Held): void;
   /** So many recipients got an outcome without being written here. */
-  closed(outcome: ClosedOutcome, recipients: number): void;
+  closed(lane: Lane, outcome: ClosedOutcome, recipients: number): void;
   /** A batch cannot be encoded; its books are closed and must be recorded. */
   refused(ledger: BatchLedger, hold: Hold): Promise<void>;
   /** A batch has left the encoder. */
@@ -236,11 +236,14 @@ export class Feeder {
     this.#batchRecipients = Math.max(1, batch.recipients);
     try {
       const content = await this.#content(batch);
-      if (content === undefined) return await this.#refuse(taken, batch);
+      // Only its content says which lane it is of.
+      if (content === undefined) return await this.#refuse(taken, batch, 'information');
       const ledger = await this.#ledgerOf(taken, batch, content);
       if (ledger === undefined) return;
       const state = this.#signals.newest(batch.campaign, taken.state, moment);
-      this.#handlers.admitted(this.#stock.add(taken, content, ledger, state));
+      const held = this.#stock.add(taken, content, ledger, state);
+      held.isFirst = batch.number === 1 && batch.attempt === 1 && !wasBegun(taken.ledger);
+      this.#handlers.admitted(held);
     } finally {
       this.#recipientsEncoding -= batch.recipients;
     }
@@ -266,18 +269,19 @@ export class Feeder {
     const hasBegun = wasBegun(prior);
     // Without packed recipients it can only be settled: the planner's clock says that it is too late.
     const isExpired = content.expiresAtMs <= clock.nowMs() || packed.length === 0;
-    if (!hasBegun && state === 'cancelled') return this.#closed(batch, 'cancelled');
-    if (!hasBegun && isExpired) return this.#closed(batch, 'expired');
-    if (!hasBegun && this.#isAway) return this.#closed(batch, 'rerouted');
+    const { nature } = content;
+    if (!hasBegun && state === 'cancelled') return this.#closed(batch, nature, 'cancelled');
+    if (!hasBegun && isExpired) return this.#closed(batch, nature, 'expired');
+    if (!hasBegun && this.#isAway) return this.#closed(batch, nature, 'rerouted');
     const whichOnly = only === undefined ? {} : { only };
     const task = { content, profile: this.#options.profile, firstOrdinal, recipients, language, packed, ...whichOnly };
     try {
       const frames = await encode({ ...task, nowMs: clock.nowMs() });
-      this.#handlers.closed('rejected', frames.refused.length);
+      this.#handlers.closed(nature, 'rejected', frames.refused.length);
       return new BatchLedger(batch, frames, prior);
     } catch (cause) {
       log.error('batch.refused', { campaign: batch.campaign, batch: batch.number }, cause);
-      await this.#refuse(taken, batch);
+      await this.#refuse(taken, batch, nature);
       return undefined;
     }
   }
@@ -286,12 +290,12 @@ export class Feeder {
    * Nobody can encode it: every recipient is rejected, and the rest goes on. Where something was written before, only
    * its outcomes in the stream know what; they stand above `unknown`.
    */
-  async #refuse(taken: TakenBatch, batch: Batch): Promise<void> {
-    await this.#handlers.refused(this.#closed(batch, wasBegun(taken.ledger) ? 'unknown' : 'rejected'), taken);
+  async #refuse(taken: TakenBatch, batch: Batch, lane: Lane): Promise<void> {
+    await this.#handlers.refused(this.#closed(batch, lane, wasBegun(taken.ledger) ? 'unknown' : 'rejected'), taken);
   }
 
-  #closed(batch: Batch, outcome: ClosedOutcome): BatchLedger {
-    this.#handlers.closed(outcome, batch.only?.length ?? batch.recipients);
+  #closed(batch: Batch, lane: Lane, outcome: ClosedOutcome): BatchLedger {
+    this.#handlers.closed(lane, outcome, batch.only?.length ?? batch.recipients);
     return BatchLedger.closed(batch, outcome);
   }
 }

@@ -6,16 +6,15 @@
  *   take ─► encode ─► reserve ─► next() ─► written ─► answered ─► recorded ─► done
  *                                             └──────► lost ──► written again (alert) or unknown (information)
  */
-import type { Bind } from '../carrier/bind.ts';
 import type { Room, RunSource } from '../carrier/pool.ts';
-import type { LateAnswer, Run } from '../carrier/link.ts';
-import { type CampaignState, type Id, lanes } from '../handoff.ts';
-import { statusOf } from '../smpp/command-status.ts';
-import { canonicalId, type MessageIdSpelling } from '../smpp/message-id.ts';
+import type { Run } from '../carrier/link.ts';
+import { type CampaignState, type Id, type Lane, lanes } from '../handoff.ts';
+import type { MessageIdSpelling } from '../smpp/message-id.ts';
+import { Answers } from './answers.ts';
 import { type Demand, Feeder, type FeederOptions, type FeederParts } from './feeder.ts';
-import { LateAnswers, type OverdueSegment, overdueSegment } from './late.ts';
-import { decide, type Happening, type RetryLimits } from './retry.ts';
-import { noCounts, type SenderCounts } from './counts.ts';
+import { LateAnswers } from './late.ts';
+import type { RetryLimits } from './retry.ts';
+import type { SenderCounts } from './counts.ts';
 import { Recording } from './recording.ts';
 import { Reservation } from './reservation.ts';
 import { Signals } from './signals.ts';
@@ -33,7 +32,11 @@ export type SenderOptions = RetryLimits &
   };
 
 /** What a sender is made of. */
-export type SenderParts = FeederParts & { readonly binds: Demand & { pump(): void } };
+export type SenderParts = FeederParts & {
+  readonly binds: Demand & { pump(): void };
+  /** Hears how long after its launch the first segment of a campaign was written. */
+  readonly firstSubmitted?: ((lane: Lane, ms: number) => void) | undefined;
+};
 
 /** Part of a batch's lease that its holder believes in, by its own clock from before it asked. */
 const trust = 0.8;
@@ -48,8 +51,9 @@ export class Sender implements RunSource {
   readonly #recording: Recording;
   readonly #late: LateAnswers;
   readonly #reservation: Reservation;
-  readonly #counts = noCounts();
   readonly #feeder: Feeder;
+  /** Hears what becomes of written frames. */
+  readonly answers: Answers;
   #isStopping = false;
   #isAway = false;
   /** A bind could submit when batches were renewed last. */
@@ -58,8 +62,6 @@ export class Sender implements RunSource {
   /** Batches in hand are surely ours until then, monotonic: a worker that was stopped and goes on must ask first. */
   #trustedUntilMs: number;
   #cancelRenew: () => void = () => undefined;
-  #cancelAgain: () => void = () => undefined;
-  #againAtMs = Number.POSITIVE_INFINITY;
   #finishing: Promise<void> | undefined;
   #onEmpty: (() => void) | undefined;
 
@@ -80,11 +82,21 @@ export class Sender implements RunSource {
       },
     );
     this.#late = new LateAnswers(consumer, options.outcomeFlushMs, clock, log);
+    this.answers = new Answers({
+      stock: this.#stock,
+      recording: this.#recording,
+      late: this.#late,
+      binds: parts.binds,
+      messageId: options.messageId,
+      retry: options,
+      clock,
+      log,
+    });
     this.#trustedUntilMs = clock.monotonicMs() + options.batchLeaseMs * trust;
     this.#feeder = new Feeder(parts, options, this.#stock, this.#signals, {
       admitted: (held) => void this.#admitted(held),
-      closed: (outcome, recipients) => {
-        this.#counts[outcome] += recipients;
+      closed: (lane, outcome, recipients) => {
+        this.#stock.counts[lane][outcome] += recipients;
       },
       refused: async (ledger, hold) => {
         await this.#recording.record(hold, ledger, 1, true, false);
@@ -100,8 +112,8 @@ export class Sender implements RunSource {
   }
 
   /** Totals since the start. */
-  get counts(): SenderCounts {
-    return this.#counts;
+  get counts(): Readonly<Record<Lane, Readonly<SenderCounts>>> {
+    return this.#stock.counts;
   }
 
   /** Batches in hand. */
@@ -184,7 +196,7 @@ export class Sender implements RunSource {
     if (this.batchesHeld > 0) await new Promise<void>((resolve) => (this.#onEmpty = resolve));
     await this.#late.finish();
     this.#cancelRenew();
-    this.#cancelAgain();
+    this.answers.stop();
   }
 
   // ── frames out ────────────────────────────────────────────────────────────────────────────────
@@ -201,119 +213,22 @@ export class Sender implements RunSource {
       return undefined;
     }
     const { held, run } = chosen;
-    this.#counts.written += run.to - run.from;
+    held.counts.written += run.to - run.from;
+    if (held.isFirst) this.#firstSubmitted(held);
     if (held.ledger.sendable < this.#sliceSegments) this.#reservation.ahead(held.content.nature);
     if (this.#feeder.wantsMore(held.content.nature)) this.wake();
     return run;
   }
 
-  /** An answer to a frame. */
-  answered(bind: Bind, ticket: number, commandStatus: number, messageId: string): void {
-    if (commandStatus === 0) return this.#accepted(ticket, messageId);
-    const { disposition } = statusOf(commandStatus);
-    if (disposition === 'throttle') {
-      this.#counts.throttled++;
-      bind.pace.throttled(this.#parts.clock.monotonicMs());
-    } else if (disposition === 'pause-bind' || disposition === 'stop-account') {
-      if (bind.isBound) this.#parts.log.warn('carrier.bind-refused', { commandStatus });
-      bind.rebind();
-    }
-    this.#judge(ticket, disposition, commandStatus, messageId);
-  }
-
-  /** A frame was written and no answer will come. */
-  lost(ticket: number): void {
-    this.#judge(ticket, 'unanswered', 0, '');
-  }
-
-  /** A frame was written and is not answered within its deadline; see `LinkHandlers`. */
-  overdue(ticket: number): LateAnswer {
-    const frame = this.#stock.frameOf(ticket);
-    const held = this.#stock.of(ticket);
-    const { nature } = held.content;
-    const overdue = overdueSegment(held, held.ledger, frame);
-    this.lost(ticket);
-    return (commandStatus, messageId) => {
-      if (commandStatus === 0) this.#acceptedLate(overdue, frame, messageId);
-      // What an alert comes to is said by the last time that it was written.
-      else if (nature === 'information') this.#late.add(overdue, 'rejected', commandStatus, '');
-    };
-  }
-
-  /** An alert's frame may wait to be written again: it need not be. */
-  #acceptedLate(overdue: OverdueSegment, frame: number, rawId: string): void {
-    const messageId = rawId === '' ? '' : canonicalId(rawId, this.#options.messageId, 'response');
-    this.#counts.accepted++;
-    const held = this.#stock.find(overdue);
-    if (held === undefined || held.isLeaving || !held.ledger.spare(frame))
-      return this.#late.add(overdue, 'accepted', 0, messageId);
-    held.ledger.settle(frame, 'accepted', 0, messageId);
-    this.#recording.touched(held);
-  }
-
-  /** What `#judge` would come to, without the way there: nearly every answer is this one. */
-  #accepted(ticket: number, rawId: string): void {
-    const held = this.#stock.of(ticket);
-    held.inFlight--;
-    this.#counts.accepted++;
-    const messageId = rawId === '' ? '' : canonicalId(rawId, this.#options.messageId, 'response');
-    held.ledger.settle(this.#stock.frameOf(ticket), 'accepted', 0, messageId);
-    this.#recording.touched(held);
-  }
-
-  #judge(ticket: number, happening: Happening, commandStatus: number, rawId: string): void {
-    const held = this.#stock.of(ticket);
-    const frame = this.#stock.frameOf(ticket);
-    held.inFlight--;
-    this.#decide(held, frame, happening, commandStatus, rawId);
-    this.#recording.touched(held);
-  }
-
-  #decide(held: Held, frame: number, happening: Happening, commandStatus: number, rawId: string): void {
-    const { ledger, content } = held;
-    const decision = decide(
-      happening,
-      {
-        nature: content.nature,
-        tries: ledger.tries(frame),
-        nowMs: this.#parts.clock.nowMs(),
-        expiresAtMs: content.expiresAtMs,
-      },
-      this.#options,
-    );
-    if (decision.kind === 'settle') {
-      const messageId = rawId === '' ? '' : canonicalId(rawId, this.#options.messageId, 'response');
-      this.#counts[decision.outcome]++;
-      ledger.settle(frame, decision.outcome, commandStatus, messageId);
-    } else if (held.state === 'cancelled') {
-      const outcome = happening === 'unanswered' ? 'unknown' : 'cancelled';
-      this.#counts[outcome]++;
-      ledger.settle(frame, outcome, commandStatus, '');
-    } else {
-      this.#counts.again++;
-      ledger.writeAgain(frame, decision.atMs, decision.counts);
-      this.#stock.relist(held);
-      this.#armAgain(decision.atMs);
-    }
-  }
-
-  /** Wakes the pump when a frame is due to be written again. */
-  #armAgain(atMs: number): void {
-    if (atMs >= this.#againAtMs) return;
-    const { clock, binds } = this.#parts;
-    this.#cancelAgain();
-    this.#againAtMs = atMs;
-    this.#cancelAgain = clock.after(Math.max(1, atMs - clock.nowMs()), () => {
-      this.#againAtMs = Number.POSITIVE_INFINITY;
-      const nowMs = clock.nowMs();
-      for (const { ledger } of this.#stock.all())
-        for (const again of ledger.again) if (again.atMs > nowMs) this.#armAgain(again.atMs);
-      binds.pump();
-    });
+  #firstSubmitted(held: Held): void {
+    held.isFirst = false;
+    const { launchedAtMs, nature } = held.content;
+    if (launchedAtMs === undefined) return;
+    this.#parts.firstSubmitted?.(nature, Math.max(0, this.#parts.clock.nowMs() - launchedAtMs));
   }
 
   async #admitted(held: Held): Promise<void> {
-    for (const frame of held.ledger.unanswered()) this.#decide(held, frame, 'unanswered', 0, '');
+    for (const frame of held.ledger.unanswered()) this.answers.decide(held, frame, 'unanswered', 0, '');
     this.#applyState(held, held.state);
     if (this.#isStopping) return await this.#finishOne(held);
     if (this.#parts.binds.windowTotal === 0) this.leaveToOthers();

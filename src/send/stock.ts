@@ -7,6 +7,7 @@ import type { Run } from '../carrier/link.ts';
 import type { Room } from '../carrier/pool.ts';
 import { type CampaignContent, type CampaignState, type Lane, lanes } from '../handoff.ts';
 import type { Hold } from '../stream/consumer.ts';
+import { noCounts, type SenderCounts } from './counts.ts';
 import type { BatchLedger } from './ledger.ts';
 
 /** A ticket is handle × this + frame; a batch has fewer frames. */
@@ -20,6 +21,10 @@ export type Held = Hold & {
   readonly content: CampaignContent;
   readonly ledger: BatchLedger;
   state: CampaignState;
+  /** Where its segments are counted: those of its lane. */
+  readonly counts: SenderCounts;
+  /** The campaign's first batch, of which nothing was ever written. */
+  isFirst: boolean;
   /** Frames that wait for an answer. */
   inFlight: number;
   /** Flushes of outcomes so far. */
@@ -42,6 +47,8 @@ export class Stock {
   readonly #writable: Readonly<Record<Lane, Held[]>> = { alert: [], information: [] };
   readonly #alerts = new Set<Held>();
   #size = 0;
+  /** Totals since the start. */
+  readonly counts: Readonly<Record<Lane, SenderCounts>> = { alert: noCounts(), information: noCounts() };
   /** Batches that were found expired, for the sender to settle. */
   readonly expired: Held[] = [];
 
@@ -68,6 +75,8 @@ export class Stock {
       content,
       ledger,
       state,
+      counts: this.counts[content.nature],
+      isFirst: false,
       inFlight: 0,
       flushes: 0,
       flushing: undefined,

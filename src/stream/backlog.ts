@@ -25,27 +25,51 @@ local t = redis.call('TIME')
 return t[1] * 1000 + math.floor(t[2] / 1000) - oldest
 `;
 
+/** KEYS stream. How many entries it has, and milliseconds since the first was added; 0 when it has none. */
+const streamScript = `
+local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)
+if not first[1] then return { 0, 0 } end
+local t = redis.call('TIME')
+local ms = t[1] * 1000 + math.floor(t[2] / 1000) - tonumber(string.match(first[1][1], '^%d+'))
+return { redis.call('XLEN', KEYS[1]), ms }
+`;
+
+/** What waits in a stream: its entries, and the age of the oldest. */
+export type StreamBacklog = { readonly entries: number; readonly oldestMs: number };
+
 /** See the head of this file. */
 export type Backlog = {
   /** Age of the oldest batch by lane, milliseconds; 0 when there is none. */
   readonly oldestMs: Readonly<Record<Lane, number>>;
   /** Packed bytes of batches that wait or are in hand. */
   readonly bytes: number;
-  /** Entries of outcomes and receipts that no recorder has taken. */
-  readonly unrecorded: number;
+  /** Outcomes that no recorder has committed yet. */
+  readonly outcomes: StreamBacklog;
+  /** Receipts that no recorder has committed yet. */
+  readonly receipts: StreamBacklog;
+  /** Entries that nobody could read. */
+  readonly aside: number;
 };
 
 /** Nothing waits. */
-export const noBacklog: Backlog = { oldestMs: { alert: 0, information: 0 }, bytes: 0, unrecorded: 0 };
+export const noBacklog: Backlog = {
+  oldestMs: { alert: 0, information: 0 },
+  bytes: 0,
+  outcomes: { entries: 0, oldestMs: 0 },
+  receipts: { entries: 0, oldestMs: 0 },
+  aside: 0,
+};
 
 /** Asks for one carrier's backlog. */
 export class BacklogReader {
   readonly #redis: RedisConnection;
   readonly #oldest: Script;
+  readonly #stream: Script;
 
   constructor(redis: RedisConnection) {
     this.#redis = redis;
     this.#oldest = script(redis, oldestScript);
+    this.#stream = script(redis, streamScript);
   }
 
   /** What waits for `carrier` now. */
@@ -53,11 +77,17 @@ export class BacklogReader {
     const keys = carrierKeys(carrier);
     const ages = lanes.map(async (lane) => Math.max(0, Number(await this.#oldest(keys.prefix, lane, campaignsMax))));
     const [alert = 0, information = 0] = await Promise.all(ages);
-    const [bytes, outcomes, receipts] = await Promise.all([
+    const [bytes, outcomes, receipts, aside] = await Promise.all([
       this.#redis.get(keys.waiting),
-      this.#redis.xlen(keys.outcomes),
-      this.#redis.xlen(keys.receipts),
+      this.#waiting(keys.outcomes),
+      this.#waiting(keys.receipts),
+      this.#redis.xlen(keys.aside),
     ]);
-    return { oldestMs: { alert, information }, bytes: Math.max(0, Number(bytes)), unrecorded: outcomes + receipts };
+    return { oldestMs: { alert, information }, bytes: Math.max(0, Number(bytes)), outcomes, receipts, aside };
+  }
+
+  async #waiting(stream: string): Promise<StreamBacklog> {
+    const [entries, oldestMs] = (await this.#stream(stream)) as [number, number];
+    return { entries, oldestMs: Math.max(0, oldestMs) };
   }
 }

@@ -59,7 +59,7 @@ test('drain - amid a campaign the other worker takes all, none is lost or double
   await until(() => first.phase === 'drained');
   expect(first.presence).toEqual([{ carrier: s.name, slots: 0, bound: 0, open: 0, batches: 0 }]);
   await until(() => boundOf(second) === 2);
-  const writtenByFirst = first.lines[0]!.sender.counts.written;
+  const writtenByFirst = first.lines[0]!.sender.counts.information.written;
 
   first.heed('work');
   await until(() => boundOf(first) === 1 && boundOf(second) === 1);

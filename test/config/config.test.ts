@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { loadCarriers, loadSettings } from '../../config/load.ts';
+import { withMetricsTable } from '../../cluster/metrics-table.ts';
 import { withTables } from '../../config/tables.ts';
 import { Fault } from '../../src/fault.ts';
 import { temporaryFolder } from '../support/folder.ts';
@@ -167,4 +168,5 @@ test('carriers - the example file is right', () => {
 test('readme - its tables say what the schemas say', () => {
   const readme = readFileSync('README.md', 'utf8');
   expect(withTables(readme)).toBe(readme);
+  expect(withMetricsTable(readme)).toBe(readme);
 });

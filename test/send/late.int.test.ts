@@ -56,7 +56,7 @@ test('late - what became unknown is rejected when the carrier says so, and not s
 
 test('late - an alert that waits to be written again is not, once it is accepted', async () => {
   const { peer, worker, campaign, sequence } = await leaveOut({ nature: 'alert' }, 1_000_000);
-  await until(() => worker.lines.sender.counts.again === 1);
+  await until(() => worker.lines.sender.counts.alert.again === 1);
   peer.answer(sequence);
   await until(async () => (await s.redis.zcard(s.keys.held)) === 0);
   expect(await ofFirst(campaign)).toEqual([`accepted id-${sequence}`]);
@@ -76,7 +76,7 @@ test('late - an answer that comes while the worker stops is recorded before it e
   const { peer, worker, campaign, sequence } = await leaveOut({}, 1);
   await until(async () => (await ofFirst(campaign)).length === 1);
   peer.answer(sequence);
-  await until(() => worker.lines.sender.counts.accepted === 2);
+  await until(() => worker.lines.sender.counts.information.accepted === 2);
   await worker.stop();
   s.workers.splice(0);
   expect(await ofFirst(campaign)).toEqual(['unknown', `accepted id-${sequence}`]);

@@ -22,7 +22,7 @@ test('pause - what is written is answered, nothing follows, alerts neither; the 
   await s.enqueue(information, testBatches(information, 600, 50));
   await smsc.waitFor((stats) => stats.accepted >= 100);
   lines.sender.setPaused(true);
-  const written = lines.sender.counts.written;
+  const written = lines.sender.counts.information.written;
   await until(() => lines.pool.inFlight === 0);
   await s.enqueue(alert, testBatches(alert, 50, 50));
   for (let round = 1; round <= 20; round++) {
@@ -30,7 +30,7 @@ test('pause - what is written is answered, nothing follows, alerts neither; the 
     await smsc.waitFor((stats) => stats.enquiriesAnswered >= round * contract.binds);
   }
   expect((await smsc.segments()).length).toBe(written);
-  expect(lines.sender.counts.written).toBe(written);
+  expect(lines.sender.counts.information.written).toBe(written);
   expect(lines.pool.boundCount).toBe(contract.binds);
   expect(await s.redis.xlen(s.keys.campaign(alert.campaign))).toBe(1);
 

@@ -342,6 +342,6 @@ test('outcomes - of every kind are counted as they are recorded', async () => {
   await s.enqueue(content, testBatches(content, 500, 50));
   const counts = countsOf(await s.outcomes(content.campaign, 500));
   const kinds: OutcomeKind[] = ['accepted', 'rejected', 'unknown', 'expired', 'cancelled'];
-  for (const kind of kinds) expect(lines.sender.counts[kind]).toBe(counts[kind] ?? 0);
+  for (const kind of kinds) expect(lines.sender.counts.information[kind]).toBe(counts[kind] ?? 0);
   await until(() => lines.sender.batchesHeld === 0);
 });

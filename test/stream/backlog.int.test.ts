@@ -29,6 +29,11 @@ test('backlog - the age of the oldest batch by lane, and bytes, of what waits an
   const held = await reader.read(s.name);
   expect(held.bytes).toBe(before.bytes);
   expect(held.oldestMs.information).toBeGreaterThanOrEqual(before.oldestMs.information);
-  await s.redis.xadd(s.keys.outcomes, '*', 'v', '1');
-  expect((await reader.read(s.name)).unrecorded).toBe(1);
+  await s.redis.xadd(s.keys.outcomes, '1-1', 'v', '1');
+  await s.redis.xadd(s.keys.aside, '*', 'reason', 'unreadable');
+  const { outcomes, receipts, aside } = await reader.read(s.name);
+  expect(outcomes.entries).toBe(1);
+  expect(outcomes.oldestMs).toBeGreaterThan(1_000_000);
+  expect(receipts).toEqual({ entries: 0, oldestMs: 0 });
+  expect(aside).toBe(1);
 });
