@@ -30,6 +30,7 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
     poolMax: settings.databasePoolMax,
     applicationName: 'tocsin-api',
     statementTimeoutMs: settings.statementTimeoutMs,
+    pipelines: true,
     log,
   });
   const publishing = await connectRedis(place, 'publishing', log, name);

@@ -1,5 +1,5 @@
 /** Records of an import → residents, or what is wrong with them. Pure. */
-import type { ImportColumns, ImportedResident } from '../db/import.ts';
+import type { ImportColumns, ImportedResident } from '../db/import-chunk.ts';
 import type { CsvRecord } from './csv.ts';
 import type { Country } from './phone.ts';
 import { readPhone } from './phone.ts';

@@ -5,7 +5,8 @@
  */
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
-import { holdList, type ImportColumns, type ImportedResident, importResidents, takeTurn } from '../db/import.ts';
+import { holdList, type ImportChunk, ResidentWriter, takeTurn } from '../db/import.ts';
+import type { ImportedResident } from '../db/import-chunk.ts';
 import type { Run } from '../db/scope.ts';
 import type { Id } from '../handoff.ts';
 import type { TenantEnv } from './authentication.ts';
@@ -104,6 +105,7 @@ class Import {
   private readonly list: Id | undefined;
   private readonly chunkRows: number;
   private header: Extract<Header, { kind: 'header' }> | undefined;
+  private writer: ResidentWriter | undefined;
   private chunk: ImportedResident[] = [];
   /** Where in the chunk a reference is: the later of two lines with one reference holds, as it would alone. */
   private readonly places = new Map<string, number>();
@@ -156,6 +158,7 @@ class Import {
     const header = readHeader(record);
     if (header.kind === 'refused') throw new ProblemFault('csv', header.because);
     this.header = header;
+    this.writer = new ResidentWriter(this.run, header.given, this.list);
   }
 
   private takeRow(record: CsvRecord, columns: Parameters<typeof readRow>[1]): void {
@@ -183,9 +186,11 @@ class Import {
 
   /** Gives the chunk to PostgreSQL, which works on it while the next one is read; waits for the one before. */
   private async flush(): Promise<void> {
+    // Put into its form while PostgreSQL works, which then need not wait for that.
+    const chunk = this.chunk.length === 0 ? undefined : this.writer?.chunk(this.chunk);
     await this.writing;
-    if (this.chunk.length === 0 || this.header === undefined) return;
-    const written = this.write(this.chunk, this.header.given);
+    if (chunk === undefined) return;
+    const written = this.write(chunk);
     // A failure belongs to who waits for it, which may be later than it happens.
     written.catch(() => undefined);
     this.writing = written;
@@ -193,13 +198,13 @@ class Import {
     this.places.clear();
   }
 
-  private async write(chunk: readonly ImportedResident[], given: ImportColumns): Promise<void> {
+  private async write(chunk: ImportChunk): Promise<void> {
     if (!this.turn && !(await takeTurn(this.run))) {
       throw new ProblemFault('busy', 'Another import of this organisation is running. Try again.');
     }
     this.turn = true;
-    const { created, updated } = await importResidents(this.run, chunk, given, this.list);
-    this.created += created;
-    this.updated += updated;
+    const counts = await this.writer?.write(chunk);
+    this.created += counts?.created ?? 0;
+    this.updated += counts?.updated ?? 0;
   }
 }

@@ -39,6 +39,8 @@ export type DatabaseOptions = {
   readonly statementTimeoutMs: number;
   /** How long to wait for a connection. 5,000 when absent. */
   readonly connectTimeoutMs?: number;
+  /** Statements of one transaction may be given before the ones before are answered. There is no COPY then. */
+  readonly pipelines?: true;
   readonly log: Log;
 };
 
@@ -55,6 +57,7 @@ export function connect(options: DatabaseOptions): Database {
     statement_timeout: options.statementTimeoutMs,
     connectionTimeoutMillis: options.connectTimeoutMs ?? 5000,
     keepAlive: true,
+    pipeline: options.pipelines === true,
   });
   pool.on('error', (error) => options.log.warn('postgres.connection.lost', {}, error));
   return {

@@ -80,6 +80,7 @@ export async function startApi(limits: Partial<ApiLimits> = {}, clock: Clock = s
     poolMax: 5,
     applicationName: 'test-api',
     statementTimeoutMs: 20_000,
+    pipelines: true,
     log: silentLog,
   });
   const published: [Id, string][] = [];

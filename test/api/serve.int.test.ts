@@ -43,7 +43,7 @@ test('serve - a file is imported as it comes, and a client that leaves midway ha
   const init = { method: 'POST', headers: csv, body, duplex: 'half', signal: leaving.signal } as const;
   const cut = fetch(url('/residents/import'), init);
   const caught = expect(cut).rejects.toThrow();
-  const importing = `select from pg_stat_activity where query like '%savepoint chunk%' and pid <> pg_backend_pid()
+  const importing = `select from pg_stat_activity where query like 'with org as%' and pid <> pg_backend_pid()
     and datname = current_database() and state = 'idle in transaction'`;
   await expect.poll(async () => (await api.database.pool.query(importing)).rowCount).toBe(1);
   leaving.abort();

@@ -13,6 +13,7 @@ test('unavailable - every kind of request is answered 503 and asked to come agai
     poolMax: 2,
     applicationName: 'test-away',
     statementTimeoutMs: 1000,
+    pipelines: true,
     log: silentLog,
   });
   const app = createApi({

@@ -2,7 +2,8 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connect, type Database } from '../../src/db/client.ts';
-import { type ImportedResident, importResidents, takeTurn } from '../../src/db/import.ts';
+import { ResidentWriter, takeTurn } from '../../src/db/import.ts';
+import type { ImportedResident } from '../../src/db/import-chunk.ts';
 import { createResident, deleteResident, readResident } from '../../src/db/residents.ts';
 import { type Scoped, scoped } from '../../src/db/scope.ts';
 import type { Id } from '../../src/handoff.ts';
@@ -18,7 +19,14 @@ beforeAll(async () => {
   database = await testDatabase();
   owner = new pg.Client({ connectionString: database.ownerUrl });
   await owner.connect();
-  api = connect({ url: database.apiUrl, poolMax: 6, applicationName: 'test', statementTimeoutMs: 0, log: silentLog });
+  const options = {
+    poolMax: 6,
+    applicationName: 'test',
+    statementTimeoutMs: 0,
+    pipelines: true,
+    log: silentLog,
+  } as const;
+  api = connect({ url: database.apiUrl, ...options });
 });
 afterAll(async () => {
   await api.close();
@@ -54,10 +62,14 @@ const columns = {
   city: true,
   contacts: true,
 };
+function put(run: Scoped['run'], people: readonly ImportedResident[], list: Id) {
+  const writer = new ResidentWriter(run, columns, list);
+  return writer.write(writer.chunk(people));
+}
 const write = ({ scope, list }: Town, people: readonly ImportedResident[]) =>
   scope.transaction(async (run) => {
     await takeTurn(run);
-    return await importResidents(run, people, columns, list);
+    return await put(run, people, list);
   });
 
 async function idOf({ id }: Town, reference: string): Promise<Id | undefined> {
@@ -159,7 +171,7 @@ test('import - a delete waits for the import that gave the resident a number, an
   await owner.query("update residents set external_reference = '1', first_name = 'A' where id = $1", [resident]);
   const gone = await whileOpen(
     place,
-    (run) => importResidents(run, [person('1', '+33639980001')], columns, place.list),
+    (run) => put(run, [person('1', '+33639980001')], place.list),
     () => deleteResident(place.scope.run, resident!),
   );
   expect(gone).toBe(true);
@@ -184,7 +196,7 @@ test('import - a list stays until the import that fills it has ended, and then t
   const place = await town();
   await whileOpen(
     place,
-    (run) => importResidents(run, [person('1')], columns, place.list),
+    (run) => put(run, [person('1')], place.list),
     () => place.scope.run({ text: 'delete from lists where id = $1' }, [place.list]),
   );
   expect(await idOf(place, '1')).toBeDefined();
