@@ -23,6 +23,37 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
 type Sink = ReturnType<typeof pino>;
 
+/** Errors behind an error that are told with it. */
+const causesMax = 5;
+/** Classes of SQLSTATE whose message names a value: data exceptions and violated constraints. */
+const namesValue = /^2[23]/;
+
+/**
+ * What a log says of an error. Never its other properties: a statement's error has the row at fault, one of Redis the
+ * command's arguments, and both are recipients.
+ */
+function describeError(error: unknown, depth = 0): Record<string, unknown> {
+  if (!(error instanceof Error)) return { type: typeof error };
+  const { code, cause } = error as { code?: unknown; cause?: unknown };
+  const isCode = typeof code === 'string' || typeof code === 'number';
+  return {
+    type: error.name,
+    ...(isCode ? { code } : {}),
+    message: safeMessage(error.message, isCode ? String(code) : ''),
+    stack: error.stack
+      ?.split('\n')
+      .filter((line) => /^\s+at /.test(line))
+      .join('\n'),
+    ...(cause === undefined || depth >= causesMax ? {} : { cause: describeError(cause, depth + 1) }),
+  };
+}
+
+function safeMessage(message: string, code: string): string {
+  if (/^[0-9A-Z]{5}$/.test(code) && namesValue.test(code)) return `SQLSTATE ${code}`;
+  // Redis names the first arguments of a command that it does not know.
+  return message.replace(/with args beginning with.*$/s, 'with arguments');
+}
+
 function wrap(sink: Sink): Log {
   const fault = (error: unknown) => (error === undefined ? {} : { err: error });
   return {
@@ -36,7 +67,8 @@ function wrap(sink: Sink): Log {
 
 /** A log of JSON lines on standard error, tagged with the process role. */
 export function createLog(role: string, level: LogLevel): Log {
-  return wrap(pino({ level, base: { role, pid: process.pid } }, pino.destination({ fd: 2, sync: true })));
+  const serializers = { err: (error: unknown) => describeError(error) };
+  return wrap(pino({ level, serializers, base: { role, pid: process.pid } }, pino.destination({ fd: 2, sync: true })));
 }
 
 /** A log that writes nothing, for tests and benches. */
