@@ -6,42 +6,45 @@ import { createApi } from '../src/api/app.ts';
 import { defaultLimits } from '../src/api/limits.ts';
 import { serveApi } from '../src/api/serve.ts';
 import { systemClock } from '../src/clock.ts';
-import { connect } from '../src/db/client.ts';
+import type { Database } from '../src/db/client.ts';
+import { Replica } from '../src/db/replica.ts';
 import { routeTable } from '../src/plan/route.ts';
 import type { Service } from '../src/service.ts';
 import { publishCommand } from '../src/stream/commands.ts';
 import { ProgressFeed } from '../src/stream/progress-feed.ts';
 import { connectRedis } from '../src/stream/redis.ts';
 import { countRequests } from './api-metrics.ts';
-import { countPool, countRedis } from './connection-metrics.ts';
+import { countPool, countRedis, countReplica } from './connection-metrics.ts';
+import { openDatabase, warnOfRoom } from './database.ts';
 import { PresenceTeller } from './presence.ts';
 import { required, requiredCarriers, requiredRedis } from './required.ts';
 import { type Context, type Parts, runProcess } from './run.ts';
 
 await runProcess('api', build);
 
-async function build({ settings, log, metrics }: Context): Promise<Parts> {
+async function build(context: Context): Promise<Parts> {
+  const { settings, log, metrics } = context;
   const carriers = requiredCarriers(settings);
   const platformKey = required(settings, 'platformKey');
   const place = requiredRedis(settings);
   const name = `${hostname()}-${process.pid}`;
-  const database = connect({
+  const database = openDatabase(context, {
     url: required(settings, 'databaseUrl'),
-    poolMax: settings.databasePoolMax,
     applicationName: 'tocsin-api',
-    statementTimeoutMs: settings.statementTimeoutMs,
     pipelines: true,
-    log,
   });
+  const replica = replicaOf(context, database);
   const publishing = await connectRedis(place, 'publishing', log, name);
   const subscribing = await connectRedis(place, 'subscribing', log, name);
   const progress = new ProgressFeed();
   await progress.start(subscribing);
   countPool(metrics, database.pool);
+  countReplica(metrics, replica);
   countRedis(metrics, { publishing, subscribing });
   const stopping = new AbortController();
   const app = createApi({
     database,
+    replica,
     commands: { publish: (campaign, command) => publishCommand(publishing, campaign, command) },
     progress,
     carriers,
@@ -63,6 +66,7 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
   const listening: Service = {
     name: 'api',
     async start() {
+      await warnOfRoom(database, log);
       server = await serveApi(app, { host: settings.host, port: settings.port });
     },
     async stop(deadlineMs) {
@@ -81,8 +85,24 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
   };
   const presence = new PresenceTeller({ role: 'api', name: `api-${name}`, redis: publishing, clock: systemClock, log });
   return {
-    services: [connections, presence, listening],
+    services: [connections, ...(replica === undefined ? [] : [replica]), presence, listening],
     unready: () => ({}),
     announce: () => ({ port: server?.port }),
   };
+}
+
+/** How much longer than its usual statement a replica may take before the primary answers. */
+const replicaQueryMsMax = 10_000;
+
+function replicaOf(context: Context, primary: Database): Replica | undefined {
+  const { settings, log } = context;
+  const { replicaDatabaseUrl: url, replicaLagMsMax: lagMsMax } = settings;
+  if (url === undefined) return undefined;
+  const pool = {
+    url,
+    applicationName: 'tocsin-api-reports',
+    connectTimeoutMs: 1_000,
+    queryTimeoutMs: replicaQueryMsMax,
+  };
+  return new Replica({ primary, replica: openDatabase(context, pool), lagMsMax, clock: systemClock, log });
 }

@@ -29,3 +29,11 @@ export function countRedis(
     Object.entries(connections).map(([connection, { status }]): Sample => [{ connection }, status === 'ready' ? 1 : 0]),
   );
 }
+
+/** Registers how far a replica is behind; without one, or while it is not read, there is no sample. */
+export function countReplica(metrics: Metrics, replica: { readonly lagMs: number } | undefined): void {
+  const help = 'How old what is read from the replica may be; no sample while the primary answers.';
+  metrics.read('gauge', 'tocsin_replica_lag_seconds', help, [], () =>
+    replica !== undefined && Number.isFinite(replica.lagMs) ? [[{}, replica.lagMs / 1000]] : [],
+  );
+}

@@ -9,7 +9,7 @@ import { noPlanBacklog } from '../src/db/plan-backlog.ts';
 import { noBacklog } from '../src/stream/backlog.ts';
 import { createMetrics, type MetricDescription, type Metrics } from '../src/telemetry.ts';
 import { countRequests } from './api-metrics.ts';
-import { countPool, countRedis } from './connection-metrics.ts';
+import { countPool, countRedis, countReplica } from './connection-metrics.ts';
 import { countPlanner } from './planner-metrics.ts';
 import { countRecorder, countRecords } from './recorder-metrics.ts';
 import { countEvents, countPauses, countWorker } from './worker-metrics.ts';
@@ -22,6 +22,7 @@ const registered: Readonly<Record<string, (metrics: Metrics) => void>> = {
   api(metrics) {
     countRequests(metrics);
     countPool(metrics, noPool);
+    countReplica(metrics, undefined);
     countRedis(metrics, {});
   },
   planner(metrics) {

@@ -4,7 +4,6 @@
  */
 import { hostname } from 'node:os';
 import { systemClock } from '../src/clock.ts';
-import { connect } from '../src/db/client.ts';
 import { Planner } from '../src/plan/planner.ts';
 import { Rerouter } from '../src/plan/reroute.ts';
 import { routeTable } from '../src/plan/route.ts';
@@ -16,6 +15,7 @@ import { connectRedis } from '../src/stream/redis.ts';
 import { askPauses, askUp } from '../src/stream/standing.ts';
 import { watchBacklogs } from './backlog.ts';
 import { countPool, countRedis } from './connection-metrics.ts';
+import { openDatabase, warnOfRoom } from './database.ts';
 import { countPlanner } from './planner-metrics.ts';
 import { PresenceTeller } from './presence.ts';
 import { required, requiredCarriers, requiredRedis } from './required.ts';
@@ -26,17 +26,12 @@ const sweepMs = 500;
 
 await runProcess('planner', build);
 
-async function build({ settings, log, metrics }: Context): Promise<Parts> {
+async function build(context: Context): Promise<Parts> {
+  const { settings, log, metrics } = context;
   const carriers = requiredCarriers(settings);
   const place = requiredRedis(settings);
   const name = `${hostname()}-${process.pid}`;
-  const database = connect({
-    url: required(settings, 'databaseUrl'),
-    poolMax: settings.databasePoolMax,
-    applicationName: 'tocsin-planner',
-    statementTimeoutMs: settings.statementTimeoutMs,
-    log,
-  });
+  const database = openDatabase(context, { url: required(settings, 'databaseUrl'), applicationName: 'tocsin-planner' });
   const redis = await connectRedis(place, 'command', log, name);
   const reading = await connectRedis(place, 'reading', log, name);
   const names = carriers.map((carrier) => carrier.name);
@@ -80,7 +75,7 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
     services: [
       {
         name: 'connections',
-        start: async () => undefined,
+        start: () => warnOfRoom(database, log),
         async stop() {
           reading.disconnect();
           await redis.quit();

@@ -6,7 +6,6 @@ import { hostname } from 'node:os';
 import type { CarrierSettings } from '../config/carriers.ts';
 import type { Settings } from '../config/schema.ts';
 import { systemClock } from '../src/clock.ts';
-import { connect } from '../src/db/client.ts';
 import { Reconciler } from '../src/record/reconciler.ts';
 import type { CarrierReach } from '../src/record/restore.ts';
 import { Recorder, recorderLimits } from '../src/record/recorder.ts';
@@ -17,6 +16,7 @@ import { progressPublisher } from '../src/stream/progress-feed.ts';
 import { StreamRecordSource } from '../src/stream/record-source.ts';
 import { connectRedis } from '../src/stream/redis.ts';
 import { countPool, countRedis } from './connection-metrics.ts';
+import { openDatabase, warnOfRoom } from './database.ts';
 import { PresenceTeller } from './presence.ts';
 import { countRecorder, countRecords } from './recorder-metrics.ts';
 import { required, requiredCarriers, requiredRedis } from './required.ts';
@@ -27,18 +27,17 @@ const reconcileEveryMs = 2_000;
 
 await runProcess('recorder', build);
 
-async function build({ settings, log, metrics }: Context): Promise<Parts> {
+async function build(context: Context): Promise<Parts> {
+  const { settings, log, metrics } = context;
   const carriersSettings = requiredCarriers(settings);
   const carriers = carriersSettings.map((carrier) => carrier.name);
   const place = requiredRedis(settings);
   const name = `${hostname()}-${process.pid}`;
-  const database = connect({
+  const database = openDatabase(context, {
     url: required(settings, 'databaseUrl'),
     // Two for each carrier that it may hold (a page is written while the next is filled), and some for leases.
     poolMax: Math.max(settings.databasePoolMax, 2 * carriers.length + 4),
     applicationName: 'tocsin-recorder',
-    statementTimeoutMs: settings.statementTimeoutMs,
-    log,
   });
   const redis = await connectRedis(place, 'command', log, name);
   const events = countRecords(metrics, carriers);
@@ -82,7 +81,7 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
     services: [
       {
         name: 'connections',
-        start: async () => undefined,
+        start: () => warnOfRoom(database, log),
         async stop() {
           await redis.quit();
           await database.close();

@@ -47,6 +47,20 @@ export const settingsSchema = z.object({
     .describe('Lowest level of log lines that is written.'),
 
   databasePoolMax: count(1, 200).default(10).describe('Connections to PostgreSQL per process.'),
+  databaseWaitMs: count(100, 60_000)
+    .default(5_000)
+    .describe('Longest wait for a connection to PostgreSQL; the API then answers 503.'),
+  lockTimeoutMs: count(100, 600_000).default(10_000).describe('Longest wait of a statement for a lock.'),
+  idleTransactionMs: count(1_000, 3_600_000)
+    .default(60_000)
+    .describe('A transaction that says nothing for this long is ended, so that it holds no locks.'),
+  replicaDatabaseUrl: z
+    .url({ protocol: /^postgres(ql)?$/ })
+    .optional()
+    .describe('A replica of the API’s PostgreSQL, for results and reports; none when absent.'),
+  replicaLagMsMax: count(100, 600_000)
+    .default(5_000)
+    .describe('What is read from the replica may be this old; else the primary answers.'),
   statementTimeoutMs: count(100, 600_000).default(60_000).describe('Longest statement of the API and planner.'),
   bodyBytesMax: count(1024, 64 * 1024 * 1024)
     .default(1024 * 1024)
@@ -133,7 +147,12 @@ export const settingsSchema = z.object({
 export type Settings = Readonly<z.infer<typeof settingsSchema>>;
 
 /** Settings that are secrets: each may stand in a file, which its variable with `_FILE` at the end names. */
-export const secretSettings = ['databaseUrl', 'redisUrl', 'platformKey'] as const satisfies readonly (keyof Settings)[];
+export const secretSettings = [
+  'databaseUrl',
+  'replicaDatabaseUrl',
+  'redisUrl',
+  'platformKey',
+] as const satisfies readonly (keyof Settings)[];
 
 /** Environment variables that do not follow the rule. */
 const namedByCustom: Readonly<Record<string, string>> = {

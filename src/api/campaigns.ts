@@ -118,7 +118,11 @@ export function campaignRoutes(parts: Parts) {
   });
   app.openapi({ ...pageAll, middleware }, async (c) => {
     const { limit, cursor = lastId, status } = c.req.valid('query');
-    const rows = await pageCampaigns(c.var.tenant.scoped.run, cursor, limit + 1, status);
+    const { organisation, scoped } = c.var.tenant;
+    // Only what is completed changes no more, and never by what a caller has just done.
+    const replica = status === 'completed' ? parts.replica : undefined;
+    const run = replica?.anyRunOf(organisation, scoped.run) ?? scoped.run;
+    const rows = await pageCampaigns(run, cursor, limit + 1, status);
     return c.json(pageOf(rows, limit, idOf, campaignView), 200);
   });
   app.openapi({ ...readOne, middleware }, async (c) => {

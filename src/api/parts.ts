@@ -5,6 +5,7 @@ import type { PreviewCarrier } from '../campaign/preview.ts';
 import type { CampaignCommand } from '../campaign/state.ts';
 import type { Route } from '../db/audience.ts';
 import type { Database } from '../db/client.ts';
+import type { Replica } from '../db/replica.ts';
 import type { Id, ProgressEvent } from '../handoff.ts';
 import type { Log } from '../telemetry.ts';
 import type { Authentication } from './authentication.ts';
@@ -29,6 +30,8 @@ export type AnsweredRequest = { readonly route: string; readonly status: number;
 export type ApiDependencies = {
   /** Connects as `tocsin_api`. */
   readonly database: Database;
+  /** For reading what became of messages, where there is one. */
+  readonly replica?: Pick<Replica, 'runOf' | 'anyRunOf'> | undefined;
   readonly commands: CommandStream;
   readonly progress: ProgressFeed;
   /** Carriers, for previews. */

@@ -119,8 +119,9 @@ export function progressRoutes(parts: Parts) {
     });
   });
   app.openapi({ ...reportOne, middleware }, async (c) => {
-    const { run } = c.var.tenant.scoped;
+    const { organisation, scoped } = c.var.tenant;
     const { id } = c.req.valid('param');
+    const run = (await parts.replica?.runOf(organisation, scoped.run, id)) ?? scoped.run;
     const campaign = await readCampaign(run, id);
     const progress = await readCampaignProgress(run, id);
     if (campaign === undefined || progress === undefined) throw notFound('campaign');

@@ -77,12 +77,13 @@ const wholeFile = createRoute({
 });
 
 /** Routes of a campaign's results. */
-export function resultRoutes({ authentication }: Parts) {
+export function resultRoutes({ authentication, replica }: Parts) {
   const middleware = [authentication.tenant];
   const app = new OpenAPIHono<TenantEnv>();
   app.openapi({ ...pageAll, middleware }, async (c) => {
-    const { run } = c.var.tenant.scoped;
+    const { organisation, scoped } = c.var.tenant;
     const campaign = c.req.valid('param').id;
+    const run = (await replica?.runOf(organisation, scoped.run, campaign)) ?? scoped.run;
     const { limit, cursor: after = -1, state } = c.req.valid('query');
     const rows: ResultRow[] = [];
     for await (const part of readResults(run, { campaign, state, after, limit: limit + 1 })) {
@@ -90,7 +91,7 @@ export function resultRoutes({ authentication }: Parts) {
       if (rows.length > limit) break;
     }
     // Somebody else's campaign shows no rows, just like one without results; only then they must be told apart.
-    if (rows.length === 0) await existing(run, campaign);
+    if (rows.length === 0) await existing(scoped.run, campaign);
     return c.json(
       pageOf(
         rows,
@@ -102,8 +103,9 @@ export function resultRoutes({ authentication }: Parts) {
     );
   });
   app.openapi({ ...wholeFile, middleware }, async (c) => {
-    const { run } = c.var.tenant.scoped;
-    const campaign = await existing(run, c.req.valid('param').id);
+    const { organisation, scoped } = c.var.tenant;
+    const campaign = await existing(scoped.run, c.req.valid('param').id);
+    const run = (await replica?.runOf(organisation, scoped.run, campaign)) ?? scoped.run;
     const { state } = c.req.valid('query');
     const parts = readResults(run, { campaign, state, after: -1, limit: csvRows });
     return c.body(csvStream(parts), 200, {

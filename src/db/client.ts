@@ -37,10 +37,16 @@ export type DatabaseOptions = {
   readonly applicationName: string;
   /** The server ends a statement after this; 0 is never. */
   readonly statementTimeoutMs: number;
-  /** How long to wait for a connection. 5,000 when absent. */
+  /** The server ends a statement that waits longer for a lock; never when absent. */
+  readonly lockTimeoutMs?: number;
+  /** The server ends a connection whose transaction says nothing for this long; never when absent. */
+  readonly idleTransactionMs?: number;
+  /** How long to wait for a connection, a new one or one that is in use. 5,000 when absent. */
   readonly connectTimeoutMs?: number;
   /** Statements of one transaction may be given before the ones before are answered. There is no COPY then. */
   readonly pipelines?: true;
+  /** We give a statement up after this, whether the server answers or not; never when absent. */
+  readonly queryTimeoutMs?: number;
   readonly log: Log;
 };
 
@@ -56,6 +62,11 @@ export function connect(options: DatabaseOptions): Database {
     application_name: options.applicationName,
     statement_timeout: options.statementTimeoutMs,
     connectionTimeoutMillis: options.connectTimeoutMs ?? 5000,
+    ...(options.lockTimeoutMs === undefined ? {} : { lock_timeout: options.lockTimeoutMs }),
+    ...(options.idleTransactionMs === undefined
+      ? {}
+      : { idle_in_transaction_session_timeout: options.idleTransactionMs }),
+    ...(options.queryTimeoutMs === undefined ? {} : { query_timeout: options.queryTimeoutMs }),
     keepAlive: true,
     pipeline: options.pipelines === true,
   });
@@ -110,9 +121,9 @@ function unusable(cause: unknown): never {
 }
 
 /**
- * True for SQLSTATE classes that say "the server, not the statement": 08 connection exception, 53
- * insufficient resources, 57P operator intervention, 58 system error.
+ * True for SQLSTATEs that say "the server, not the statement": classes 08 connection exception, 53 insufficient
+ * resources, 57P operator intervention, 58 system error, and 55P03, a lock that was not free in time.
  */
 function isServerTrouble(error: unknown): boolean {
-  return error instanceof pg.DatabaseError && /^(08|53|57P|58)/.test(error.code ?? '');
+  return error instanceof pg.DatabaseError && /^(08|53|55P03|57P|58)/.test(error.code ?? '');
 }

@@ -103,11 +103,12 @@ function settingOf(scope: Scope): readonly [string, string] {
 }
 
 /**
- * SQLSTATE classes that say "not now" rather than "not so": 08 connection exception, 53 insufficient
- * resources, 57 operator intervention (a statement that took too long among them), 58 system error.
+ * SQLSTATEs that say "not now" rather than "not so": classes 08 connection exception, 53 insufficient resources,
+ * 57 operator intervention (a statement that took too long among them), 58 system error, and 55P03, a lock that was not
+ * free in time.
  */
 function isUnavailable(error: DatabaseError): boolean {
-  return /^(?:08|53|57|58)/u.test(error.code ?? '');
+  return /^(?:08|53|55P03|57|58)/u.test(error.code ?? '');
 }
 
 /** The statement in hand is told of a lost connection too. */

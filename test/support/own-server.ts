@@ -8,6 +8,7 @@ import { startPostgres } from '../../cluster/embedded-postgres.ts';
 import type { EmbeddedServer } from '../../cluster/embedded-process.ts';
 import { startRedis } from '../../cluster/embedded-redis.ts';
 import { removeFolder, temporaryFolder } from './folder.ts';
+import { copyRunning } from './base-backup.ts';
 import { makeTemplate, type TestDatabase, testDatabase } from './postgres.ts';
 
 /** A server that a test may end and start again. */
@@ -51,10 +52,25 @@ export async function ownRedis(): Promise<OwnServer> {
   return own(folder, (port) => startRedis({ directory: join(folder, 'redis'), port, cache }));
 }
 
+/** A PostgreSQL of a test's own with a migrated database, and a streaming replica of it where that is asked for. */
+export type OwnPostgres = OwnServer & {
+  readonly database: TestDatabase;
+  /** A replica of its own, which follows it from now on. */
+  replica(): Promise<OwnServer>;
+};
+
 /** A durable PostgreSQL with a migrated database. */
-export async function ownPostgres(): Promise<OwnServer & { readonly database: TestDatabase }> {
+export async function ownPostgres(): Promise<OwnPostgres> {
   const folder = temporaryFolder();
-  const server = await own(folder, (port) => startPostgres({ directory: join(folder, 'postgres'), port }));
+  const directory = join(folder, 'postgres');
+  const server = await own(folder, (port) => startPostgres({ directory, port }));
   await makeTemplate(server.url);
-  return { ...server, database: await testDatabase(server.url) };
+  return { ...server, database: await testDatabase(server.url), replica: () => ownReplica(server.url, directory) };
+}
+
+async function ownReplica(primaryUrl: string, directory: string): Promise<OwnServer> {
+  const folder = temporaryFolder();
+  const copy = join(folder, 'postgres');
+  await copyRunning(primaryUrl, directory, copy);
+  return await own(folder, (port) => startPostgres({ directory: copy, port }));
 }
