@@ -158,8 +158,10 @@ function countsOf(row: CountsRow | undefined): AudienceCounts {
 }
 
 /** How many of the audience cannot be reached for want of a mobile or of consent, and points that can be. */
-export async function countAudience(client: AudienceReader, reach: Reach): Promise<AudienceCounts> {
-  const { organisation, audience } = reach;
+export async function countAudience(
+  client: AudienceReader,
+  { organisation, audience }: Pick<Reach, 'organisation' | 'audience'>,
+): Promise<AudienceCounts> {
   const isByList = 'lists' in audience;
   const values: unknown[] = isByList ? [organisation, audience.lists] : [organisation];
   const { rows } = await client.query<CountsRow>(countsSql(isByList ? '$2' : undefined), values);

@@ -14,7 +14,7 @@ export type CampaignDraft = {
   readonly validitySeconds: number;
 };
 
-/** A campaign. `recipients`, `duplicates` and `unreachable` mean something once `plannedAt` is set. */
+/** A campaign. `recipients` means something once `plannedAt` is set, `duplicates` once `unreachable` is. */
 export type CampaignRow = CampaignDraft & {
   readonly id: Id;
   readonly status: CampaignStatus;
@@ -30,7 +30,8 @@ export type CampaignRow = CampaignDraft & {
 
 const columns = `c.id, c.name, c.nature, c.status, c.sender, c.audience, c.contents,
   c.default_language as "defaultLanguage", c.validity_seconds as "validitySeconds", c.recipients, c.duplicates,
-  c.unreachable, c.created_at as "createdAt", c.launched_at as "launchedAt", c.planned_at as "plannedAt",
+  case when c.unreachable ? 'noMobile' then c.unreachable end as unreachable,
+  c.created_at as "createdAt", c.launched_at as "launchedAt", c.planned_at as "plannedAt",
   c.expires_at as "expiresAt", c.finished_at as "finishedAt"`;
 
 const insertCampaign: Statement = {

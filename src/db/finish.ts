@@ -15,8 +15,9 @@ export type DoneCampaign = { readonly id: Id; readonly carriers: readonly string
 export async function doneCampaigns(pool: Pool, receiptWaitMs: number, limit: number): Promise<DoneCampaign[]> {
   const { rows } = await pool.query<DoneCampaign>(
     `select c.id, p.carriers from campaigns c, lateral (
-        select array_agg(carrier) as carriers, sum(awaiting_receipt) as awaiting, max(updated_at) as updated_at,
-          sum(awaiting_receipt + delivered + failed + unknown + expired + cancelled) as known
+        select coalesce(array_agg(carrier), '{}') as carriers, coalesce(sum(awaiting_receipt), 0) as awaiting,
+          max(updated_at) as updated_at,
+          coalesce(sum(awaiting_receipt + delivered + failed + unknown + expired + cancelled), 0) as known
         from campaign_progress p where p.campaign_id = c.id) p
       where c.status in ('sending', 'paused', 'cancelling') and c.enqueued_at is not null
         and p.known >= c.recipients and not exists (select from reroutes r where r.campaign_id = c.id)

@@ -145,7 +145,8 @@ export const campaigns = pgTable(
     /** Frozen at planning. */
     recipients: integer('recipients').notNull().default(0),
     duplicates: integer('duplicates').notNull().default(0),
-    unreachable: jsonb('unreachable').$type<Unreachable>(),
+    /** From planning on `noCarrier`, the others once they are counted. */
+    unreachable: jsonb('unreachable').$type<Partial<Unreachable>>(),
     batches: integer('batches').notNull().default(0),
     /** Every batch is in Redis, or has been. */
     enqueuedAt: moment('enqueued_at'),

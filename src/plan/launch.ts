@@ -10,13 +10,14 @@ import {
   type CarrierShare,
   carrierShares,
   checkpoint,
+  type ClaimedCampaign,
   contentOf,
+  countUnreached,
   fieldsOf,
   freeze,
   lockStanding,
   packedBatches,
   pageStanding,
-  type PlannedCampaign,
 } from '../db/plan.ts';
 import { readProgress } from '../db/progress.ts';
 import type { CampaignStatus, Enqueue, Id, Nature, PublishProgress } from '../handoff.ts';
@@ -45,39 +46,48 @@ const pageBatches = 64;
 const smallResidents = 1_000;
 /** About as long as it takes to freeze a recipient, and several times that when many launch at once. */
 const frozenMs = 0.1;
+/** For so long whoever launches goes ahead of the count of whom a campaign does not reach. */
+const countedAfterMs = 10_000;
 
 /** Freezes and enqueues a campaign; true when all its batches are in Redis. `signal` ends it between batches. */
-export async function launch(parts: LaunchParts, campaign: PlannedCampaign, signal: AbortSignal): Promise<boolean> {
+export async function launch(parts: LaunchParts, campaign: ClaimedCampaign, signal: AbortSignal): Promise<boolean> {
   const fields = fieldsOf(campaign.contents);
   if (!campaign.planned) {
     const startedMs = parts.clock.monotonicMs();
     // One of many residents lets those go ahead that come within the time that it takes, and no later ones.
     const dueMs = startedMs + campaign.residentsAtMost * frozenMs;
-    const frozen = await parts.turns.take(kindOf(campaign), dueMs, () =>
-      freeze(parts.database, campaign, { ...parts, routes: parts.routes(), fields }),
+    const frozen = await parts.turns.take(kindOf(campaign), dueMs, async () =>
+      signal.aborted ? undefined : freeze(parts.database, campaign, { ...parts, routes: parts.routes(), fields }),
     );
-    if (frozen.kind === 'skipped') return false;
+    if (frozen?.kind !== 'frozen') return false;
     const ms = Math.round(parts.clock.monotonicMs() - startedMs);
     parts.frozen?.(campaign.nature, ms);
     parts.log.info('campaign.planned', { campaign: campaign.id, recipients: frozen.recipients, ms });
-    if (frozen.recipients === 0) {
-      await publishProgress(parts, campaign.id);
-      return false;
-    }
   }
   const [shares] = await Promise.all([
     carrierShares(parts.database.pool, campaign.id),
     tellStanding(parts, campaign.id, ['paused', 'cancelling']),
   ]);
-  const [done] = await Promise.all([
+  const [done, isCounted] = await Promise.all([
     Promise.all(shares.map((share) => enqueueShare(parts, campaign, fields, share, signal))),
+    count(parts, campaign, signal),
     // Nobody who waits for an alert waits for this.
     campaign.planned ? undefined : publishProgress(parts, campaign.id),
   ]);
-  return done.every(Boolean);
+  return isCounted && done.every(Boolean);
 }
 
-function kindOf({ nature, residentsAtMost }: PlannedCampaign): TurnKind {
+/** Counts whom the campaign does not reach; false when there was no time to. */
+async function count(parts: LaunchParts, campaign: ClaimedCampaign, signal: AbortSignal): Promise<boolean> {
+  if (campaign.counted) return true;
+  return await parts.turns.take(kindOf(campaign), parts.clock.monotonicMs() + countedAfterMs, async () => {
+    if (signal.aborted) return false;
+    await countUnreached(parts.database.pool, campaign);
+    return true;
+  });
+}
+
+function kindOf({ nature, residentsAtMost }: ClaimedCampaign): TurnKind {
   if (nature === 'alert') return 'alert';
   return residentsAtMost <= smallResidents ? 'small' : 'large';
 }
@@ -88,7 +98,7 @@ async function publishProgress({ database, publish }: LaunchParts, campaign: Id)
 
 async function enqueueShare(
   parts: LaunchParts,
-  campaign: PlannedCampaign,
+  campaign: ClaimedCampaign,
   fields: readonly RecipientField[],
   share: CarrierShare,
   signal: AbortSignal,

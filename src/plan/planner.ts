@@ -9,7 +9,7 @@ import type { Database } from '../db/client.ts';
 import { doneCampaigns, finishCampaigns, finishUnplanned, wakeExpired } from '../db/finish.ts';
 import { deleteOutbox, staleOutbox } from '../db/outbox.ts';
 import { ensurePartitions } from '../db/partitions.ts';
-import { claimCampaigns, type PlannedCampaign, releaseCampaign, renewCampaigns } from '../db/plan.ts';
+import { claimCampaigns, type ClaimedCampaign, releaseCampaign, renewCampaigns } from '../db/plan.ts';
 import { readProgress } from '../db/progress.ts';
 import {
   type Command,
@@ -149,7 +149,7 @@ export class Planner implements Service {
     }
   }
 
-  #begin(campaign: PlannedCampaign): void {
+  #begin(campaign: ClaimedCampaign): void {
     const abort = new AbortController();
     if (this.#isStopping) abort.abort();
     const done = this.#run(campaign, abort.signal).finally(() => this.#jobs.delete(campaign.id));
@@ -157,7 +157,7 @@ export class Planner implements Service {
     this.#jobs.set(campaign.id, { nature: campaign.nature, abort, done });
   }
 
-  async #run(campaign: PlannedCampaign, signal: AbortSignal): Promise<void> {
+  async #run(campaign: ClaimedCampaign, signal: AbortSignal): Promise<void> {
     const { database, planner, log, clock } = this.#options;
     try {
       const done = signal.aborted ? false : await launch(this.#parts, campaign, signal);
@@ -225,12 +225,9 @@ export class Planner implements Service {
   }
 }
 
-/**
- * Turns by kind, so that each finds connections, and information leaves a fifth of them to whatever else there is. A
- * campaign that is frozen takes two.
- */
+/** Turns by kind, so that each finds connections, and information leaves two fifths to whatever else there is. */
 function turnsOf({ database, limits }: PlannerOptions): Turns {
   const tenth = (database.pool.options.max ?? Number.POSITIVE_INFINITY) / 10;
   const most = (tenths: number) => Math.max(1, Math.min(limits.campaignsAtOnceMax, Math.floor(tenths * tenth)));
-  return new Turns({ alert: limits.campaignsAtOnceMax, small: most(2), large: most(1), page: most(2) });
+  return new Turns({ alert: limits.campaignsAtOnceMax, small: most(2), large: most(2), page: most(2) });
 }

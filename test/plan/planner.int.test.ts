@@ -142,6 +142,40 @@ test('planner - a campaign whose command was lost is found all the same', async 
   expect(await addressesOf(id)).toHaveLength(recipients);
 });
 
+test('planner - a campaign for nobody is completed, with the reasons counted', async () => {
+  const nobody = await addOrganisation(owner, 'Nobody');
+  await addResidents(owner, nobody, [{ mobiles: [] }, { optedOutMobiles: ['+33639980001'] }]);
+  const id = await addCampaign(owner, nobody);
+  await startPlanner('one');
+  await until(
+    () => campaignOf(id),
+    (campaign) => campaign.status === 'completed',
+  );
+  const { rows } = await owner.query('select recipients, unreachable, duplicates from campaigns where id = $1', [id]);
+  expect(rows).toEqual([{ recipients: 0, unreachable: { noMobile: 1, optedOut: 1, noCarrier: 0 }, duplicates: 0 }]);
+});
+
+test('planner - what was frozen and not counted by a planner that died is counted by the next', async () => {
+  const id = await addCampaign(owner, organisation);
+  const real = producer();
+  await startPlanner('one', {
+    control: (...args) => real.control(...args),
+    close: (...args) => real.close(...args),
+    enqueue: () => Promise.reject(new Error('Redis is away')),
+  });
+  const frozen = async () => (await owner.query('select 1 from campaigns where planned_at is not null')).rowCount;
+  await until(frozen, (count) => count === 1);
+  await planners.splice(0)[0]?.stop();
+  await owner.query(`update campaigns set planner = null, unreachable = '{"noCarrier": 0}' where id = $1`, [id]);
+  await startPlanner('two');
+  await until(
+    () => campaignOf(id),
+    (campaign) => campaign.enqueued,
+  );
+  const { rows } = await owner.query('select unreachable from campaigns where id = $1', [id]);
+  expect(rows).toEqual([{ unreachable: { noMobile: 0, optedOut: 0, noCarrier: 0 } }]);
+});
+
 test('planner - what one planner left half done another finishes, and nothing is in twice', async () => {
   const id = await addCampaign(owner, organisation);
   const real = producer();
