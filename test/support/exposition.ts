@@ -21,7 +21,7 @@ export type Family = {
 
 const helpLine = /^# HELP ([a-zA-Z_:][a-zA-Z0-9_:]*) (.*)$/;
 const typeLine = /^# TYPE ([a-zA-Z_:][a-zA-Z0-9_:]*) (counter|gauge|histogram|summary|untyped)$/;
-const sampleLine = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (-?[0-9.e+-]+|\+Inf|-Inf|NaN)$/;
+const sampleLine = /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (-?[0-9.e+-]+|\+Inf|-Inf|NaN|Nan)$/;
 const labelPair = /([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\["\\n])*)"(?:,|$)/y;
 
 /** Families of an exposition by name. Throws at the first line that is not one. */
@@ -78,7 +78,8 @@ function labelsOf(text: string): Record<string, string> {
 function numberOf(text: string): number {
   if (text.endsWith('Inf')) return text.startsWith('-') ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
   const value = Number(text);
-  assert(text === 'NaN' || !Number.isNaN(value), `a number: ${text}`);
+  // Prometheus reads numbers as Go does, which knows both.
+  assert(/^Na[Nn]$/.test(text) || !Number.isNaN(value), `a number: ${text}`);
   return value;
 }
 
