@@ -8,6 +8,7 @@ export const benches: Readonly<Record<string, () => Promise<AnyBench>>> = {
   start: async () => (await import('./start.ts')).start,
   overtake: async () => (await import('./overtake.ts')).overtake,
   storm: async () => (await import('./storm.ts')).storm,
+  simulation: async () => (await import('./simulation.ts')).simulation,
   edge: async () => (await import('./edge.ts')).edge,
   encode: async () => (await import('./encode.ts')).encode,
   peers: async () => (await import('./peers.ts')).peers,

@@ -7,7 +7,7 @@ import type { Carrier } from '../config/load.ts';
 import type { Settings } from '../config/schema.ts';
 import type { BindMeans } from '../src/carrier/bind.ts';
 import { Pool } from '../src/carrier/pool.ts';
-import { type Clock, systemClock } from '../src/clock.ts';
+import type { Clock } from '../src/clock.ts';
 import type { Encode, EncodeProfile, Lane } from '../src/handoff.ts';
 import { Intake } from '../src/send/intake.ts';
 import { Sender } from '../src/send/sender.ts';
@@ -43,6 +43,8 @@ export type WorkerParts = {
   readonly closed?: (carrier: string, reason: string) => void;
   /** Hears how long after its launch the first segment of a campaign was written. */
   readonly firstSubmitted?: (lane: Lane, ms: number) => void;
+  /** Where on the circle of workers a carrier's spare slots begin; see `turnOf` of src/stream/slots.ts. */
+  readonly turnOf?: (carrier: string) => string;
   /** Sockets, when absent. */
   readonly means?: BindMeans;
   readonly clock: Clock;
@@ -89,14 +91,8 @@ export function createLines(carrier: Carrier, parts: WorkerParts): Lines {
     { consumer, contents, encode, binds: pool, clock, log, firstSubmitted: parts.firstSubmitted },
     { ...settings, profile: profileOf(carrier), messageId: carrier.messageId, window: carrier.window },
   );
-  const leases = new SlotLeases(redis, carrier.name, worker, settings.slotLeaseMs, carrier.binds);
-  const holder = new SlotHolder(
-    leases,
-    slotBinds(carrier.name, pool, sender, redis, log),
-    settings.slotLeaseMs,
-    clock,
-    log,
-  );
+  const binds = slotBinds(carrier.name, pool, sender, redis, log);
+  const holder = new SlotHolder(leasesOf(carrier, parts), binds, settings.slotLeaseMs, clock, log);
   let hearNoMore: () => void = () => undefined;
   return {
     carrier,
@@ -141,8 +137,12 @@ function slotBinds(carrier: string, pool: Pool, sender: Sender, redis: RedisConn
   };
 }
 
-function reservingOf({ name }: Carrier, { redis, reserving = redis, log }: WorkerParts): Reserving {
-  const replicas = new Replicas(reserving, carrierKeys(name).prefix, systemClock, log);
+function leasesOf({ name, binds }: Carrier, { redis, worker, settings, turnOf }: WorkerParts): SlotLeases {
+  return new SlotLeases(redis, name, worker, settings.slotLeaseMs, binds, turnOf?.(name));
+}
+
+function reservingOf({ name }: Carrier, { redis, reserving = redis, clock, log }: WorkerParts): Reserving {
+  const replicas = new Replicas(reserving, carrierKeys(name).prefix, clock, log);
   return { redis: reserving, reached: (write) => replicas.reached(write) };
 }
 

@@ -9,6 +9,7 @@ import { Standings } from '../src/plan/standing.ts';
 import type { Service } from '../src/service.ts';
 import { connectRedis, type RedisPlace } from '../src/stream/redis.ts';
 import { startRedisClock } from '../src/stream/redis-clock.ts';
+import { turnOf } from '../src/stream/slots.ts';
 import { askPauses, askUp } from '../src/stream/standing.ts';
 import type { Log } from '../src/telemetry.ts';
 import { countRedis } from './connection-metrics.ts';
@@ -37,6 +38,7 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
     ...connected,
     encode: threads.encode,
     standingTold: () => standings.wake(),
+    turnOf: (carrier) => turnOf(names, carrier),
     ...countEvents(metrics, names),
     clock,
     log,

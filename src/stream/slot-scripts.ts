@@ -2,9 +2,10 @@
 import { allowOom, now } from './scripts.ts';
 
 /**
- * KEYS prefix. ARGV worker, leaseMs, slots, leaving, seen, then number and token of each slot that the worker holds.
- * Registers the worker, renews its slots and takes free ones up to its fair share. Slots that it holds above its
- * share are returned as excess: it drains and releases them itself.
+ * KEYS prefix. ARGV worker, leaseMs, slots, leaving, seen, turn, then number and token of each slot that the worker
+ * holds. Registers the worker, renews its slots and takes free ones up to its fair share. Slots that it holds above its
+ * share are returned as excess: it drains and releases them itself. The share is slots ÷ workers; what is over goes to
+ * one worker each, in the order of their places from `turn` on round the circle (see `turnOf` in slots.ts).
  *
  * `seen` is the highest token that the worker knows to have been given. A lower one here says that Redis lost its
  * data, or its last moments: binds are open that it does not know of. Then each worker keeps what it holds, and
@@ -21,21 +22,26 @@ if tonumber(redis.call('GET', tokens) or '0') < tonumber(ARGV[5]) then
 end
 local isRegained = time < tonumber(redis.call('GET', prefix .. ':regained') or '0')
 local claims = {}
-for a = 6, #ARGV, 2 do claims[ARGV[a]] = ARGV[a + 1] end
+for a = 7, #ARGV, 2 do claims[ARGV[a]] = ARGV[a + 1] end
 if leaving then redis.call('ZREM', workers, worker) else redis.call('ZADD', workers, time + lease, worker) end
 redis.call('ZREMRANGEBYSCORE', workers, '-inf', time)
-local names = redis.call('ZRANGE', workers, 0, -1)
-table.sort(names)
-local share = 0
-for rank, name in ipairs(names) do
-  if name == worker then
-    share = math.floor(total / #names)
-    if rank <= total % #names then share = share + 1 end
-  end
+local turn, share = ARGV[6], 0
+local function place(name)
+  local at = string.sub(name, -8)
+  return (at < turn and '1' or '0') .. at .. name
+end
+if not leaving then
+  local names, own, before = redis.call('ZRANGE', workers, 0, -1), place(worker), 0
+  for _, name in ipairs(names) do if place(name) < own then before = before + 1 end end
+  share = math.floor(total / #names)
+  if before < total % #names then share = share + 1 end
 end
 local mine, free = {}, {}
+local values = {}
+local all = redis.call('HGETALL', slots)
+for at = 1, #all, 2 do values[all[at]] = all[at + 1] end
 for slot = 0, total - 1 do
-  local value = redis.call('HGET', slots, slot)
+  local value = values[tostring(slot)]
   local owner, token, expiry
   if value then owner, token, expiry = string.match(value, '^(.-)|(%d+)|(%d+)$') end
   local claim = claims[tostring(slot)]

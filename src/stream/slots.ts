@@ -19,18 +19,30 @@ export class SlotLeases {
   readonly #worker: string;
   readonly #leaseMs: number;
   readonly #slots: number;
+  readonly #turn: string;
   readonly #renew: Script;
   readonly #release: Script;
   /** Highest token that was ever seen, and the slots as they were last held: what Redis may have lost. */
   #seen = '0';
   #held = new Map<number, string>();
 
-  /** `slots`: binds that the carrier's contract allows. */
-  constructor(redis: RedisConnection, carrier: string, worker: string, leaseMs: number, slots: number) {
+  /**
+   * `slots`: binds that the carrier's contract allows. `turn`: as `turnOf` gives it; `worker` ends in random
+   * hexadecimal digits then, which are its place on the circle.
+   */
+  constructor(
+    redis: RedisConnection,
+    carrier: string,
+    worker: string,
+    leaseMs: number,
+    slots: number,
+    turn = turnOf([carrier], carrier),
+  ) {
     this.#prefix = carrierKeys(carrier).prefix;
     this.#worker = worker;
     this.#leaseMs = leaseMs;
     this.#slots = slots;
+    this.#turn = turn;
     this.#renew = script(redis, slotsScript);
     this.#release = script(redis, releaseSlotScript);
   }
@@ -38,7 +50,7 @@ export class SlotLeases {
   /** Renews what this worker holds and takes free slots up to its share; `leaving`: takes none. */
   async renew(leaving: boolean): Promise<SlotsHeld> {
     const claims = [...this.#held].flat();
-    const args = [this.#worker, this.#leaseMs, this.#slots, leaving ? 1 : 0, this.#seen, ...claims];
+    const args = [this.#worker, this.#leaseMs, this.#slots, leaving ? 1 : 0, this.#seen, this.#turn, ...claims];
     const [held, excess, seen] = (await this.#renew(this.#prefix, ...args)) as [[number, Buffer][], number[], Buffer];
     this.#seen = seen.toString();
     const slots = held.map(([number, token]): Slot => ({ number, token: token.toString() }));
@@ -51,4 +63,16 @@ export class SlotLeases {
     if (this.#held.get(number) === token) this.#held.delete(number);
     await this.#release(this.#prefix, this.#worker, number, token);
   }
+}
+
+/**
+ * Workers stand on a circle, each at the last eight digits of its name. Where slots do not divide evenly, each carrier
+ * deals the rest from a point of its own on: these points are spread evenly, so that of several carriers every worker
+ * gets as many slots as the others, and a worker that comes or goes changes the share of few. Eight hexadecimal digits.
+ */
+export function turnOf(carriers: readonly string[], carrier: string): string {
+  const part = Math.max(0, carriers.indexOf(carrier)) / Math.max(1, carriers.length);
+  return Math.floor(part * 0x1_0000_0000)
+    .toString(16)
+    .padStart(8, '0');
 }

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Leases, SlotHolder } from '../../cluster/lease.ts';
 import { systemClock } from '../../src/clock.ts';
 import { connectRedis, type RedisConnection } from '../../src/stream/redis.ts';
-import { SlotLeases } from '../../src/stream/slots.ts';
+import { SlotLeases, turnOf } from '../../src/stream/slots.ts';
 import { silentLog } from '../../src/telemetry.ts';
 import { testRedis } from '../support/redis.ts';
 
@@ -170,6 +170,33 @@ test('slots - one who leaves keeps what it holds until it gives it back, and is 
   expect((await leaving.renew(true)).held).toEqual([]);
   expect((await staying.renew(false)).held).toHaveLength(3);
 });
+
+test('slots - of several carriers with fewer slots than workers, every worker gets about as many', async () => {
+  const carriers = Array.from({ length: 8 }, () => `c${randomBytes(6).toString('hex')}`);
+  // Places on the circle, evenly spaced; names that sort otherwise.
+  const workers = Array.from(
+    { length: 16 },
+    (_, at) => `w${at % 5}-${(at * 0x1000_0000).toString(16).padStart(8, '0')}`,
+  );
+  const leases = workers.map((worker) =>
+    carriers.map((carrier) => new SlotLeases(redis, carrier, worker, 60_000, 8, turnOf(carriers, carrier))),
+  );
+  for (const ofWorker of leases) for (const one of ofWorker) await one.renew(true);
+  for (const ofWorker of leases) for (const one of ofWorker) await register(one);
+  const counts = await Promise.all(
+    leases.map(async (ofWorker) => {
+      const all = await Promise.all(ofWorker.map((one) => one.renew(false)));
+      return all.reduce((sum, { held, excess }) => sum + held.length - excess.length, 0);
+    }),
+  );
+  expect(counts.reduce((sum, count) => sum + count)).toBe(64);
+  expect([Math.min(...counts), Math.max(...counts)]).toEqual([4, 4]);
+});
+
+/** Makes a worker known; what it takes meanwhile above its share it gives back. */
+async function register(leases: SlotLeases): Promise<void> {
+  for (const slot of (await leases.renew(false)).held) await leases.release(slot);
+}
 
 test('slots - more workers than slots: some hold none, and none is left over', async () => {
   const carrier = `c${randomBytes(6).toString('hex')}`;
