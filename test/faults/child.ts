@@ -16,6 +16,8 @@ export type ChildPlan = {
   readonly environment: Readonly<Record<string, string>>;
   readonly logFile: string;
   readonly args?: readonly string[];
+  /** Folder of another compiled program whose process it is; ours when absent. */
+  readonly program?: string | undefined;
 };
 
 /** The package's folder, whether this file runs from test/ or from dist/test/. */
@@ -44,10 +46,10 @@ export class Child {
   }
 
   /** Starts it and resolves when it says that it is ready; rejects when it ends instead. */
-  static async start({ module, environment, logFile, args = [] }: ChildPlan): Promise<Child> {
+  static async start({ module, environment, logFile, args = [], program }: ChildPlan): Promise<Child> {
     const log = openSync(logFile, 'a', 0o600);
     const startedMs = performance.now();
-    const forked = fork(join(packageFolder(), 'dist', 'cluster', `${module}.js`), args, {
+    const forked = fork(join(program ?? join(packageFolder(), 'dist'), 'cluster', `${module}.js`), args, {
       env: { PATH: process.env['PATH'], ...environment },
       execArgv: [],
       detached: true,

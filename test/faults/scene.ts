@@ -25,6 +25,10 @@ export type SceneOptions = {
   readonly settings?: Readonly<Record<string, string | number>>;
   /** Further environment of every process. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** Folder of the migrations that the database begins with; ours when absent. */
+  readonly migrations?: string;
+  /** Folder of another compiled program that processes are started from at first; ours when absent. */
+  readonly program?: string;
   /** This server lives on a small file system of its own. */
   readonly smallDisk?: { readonly of: 'postgres' | 'redis'; readonly megabytes: number };
 };
@@ -69,6 +73,8 @@ export class Scene {
   redis: Server;
   readonly sql: pg.Pool;
   redisClient: Redis;
+  /** Folder of the compiled program that processes are started from; ours when undefined. */
+  program: string | undefined;
   readonly carriers: readonly Simulator[];
   readonly options: SceneOptions;
   /** Key of the scene's one organisation. */
@@ -91,6 +97,7 @@ export class Scene {
     this.postgres = postgres;
     this.redis = redis;
     this.options = options;
+    this.program = options.program;
     this.sql = new pg.Pool({ connectionString: postgres.url, max: 3, application_name: 'faults' });
     this.sql.on('error', () => undefined);
     this.redisClient = clientOf(redis);
@@ -120,7 +127,8 @@ export class Scene {
   }
 
   async #prepareDatabase(): Promise<void> {
-    await migrate(this.postgres.url);
+    const { migrations } = this.options;
+    await migrate(this.postgres.url, migrations === undefined ? {} : { folder: migrations });
     await ensureRolePasswords(this.postgres.url, passwords);
     const { rows } = await this.sql.query<{ id: string }>(
       "insert into organisations (name) values ('Town') returning id",
@@ -171,7 +179,7 @@ export class Scene {
     if (seat.child?.isRunning === true) return;
     const logFile = this.logOf(name);
     const complete = { ...(await this.#environmentOf(seat)), ...environment };
-    seat.child = await Child.start({ module: seat.role, environment: complete, logFile });
+    seat.child = await Child.start({ module: seat.role, environment: complete, logFile, program: this.program });
   }
 
   /** Kills a process with SIGKILL. */
