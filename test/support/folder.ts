@@ -47,19 +47,29 @@ function mountedIn(folder: string): string[] {
     .filter((path) => lstatSync(path).dev !== dev);
 }
 
-/** Ends the servers and removes the folders of runs that were killed. */
+/**
+ * Ends the servers and removes the folders of runs that were killed. Another run may do the same at the same time:
+ * what is gone already is its work.
+ */
 export async function removeFoldersOfKilledRuns(): Promise<void> {
   for (const name of readdirSync(tmpdir())) {
     const pid = name.startsWith(prefix) ? Number.parseInt(name.slice(prefix.length), 10) : Number.NaN;
     if (!Number.isInteger(pid) || isAlive(pid)) continue;
-    const folder = join(tmpdir(), name);
-    const isOurs = process.getuid?.() === 0 || statSync(folder).uid === process.getuid?.();
-    if (!isOurs) continue;
-    await endServersIn(folder);
-    for (const mounted of mountedIn(folder)) {
-      await endServersIn(mounted);
-      spawnSync('umount', ['-l', mounted]);
+    try {
+      await clearUp(join(tmpdir(), name));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     }
-    removeFolder(folder);
   }
+}
+
+async function clearUp(folder: string): Promise<void> {
+  const isOurs = process.getuid?.() === 0 || statSync(folder).uid === process.getuid?.();
+  if (!isOurs) return;
+  await endServersIn(folder);
+  for (const mounted of mountedIn(folder)) {
+    await endServersIn(mounted);
+    spawnSync('umount', ['-l', mounted]);
+  }
+  removeFolder(folder);
 }
