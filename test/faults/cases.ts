@@ -6,6 +6,7 @@ import { commandCases } from './cases/commands.ts';
 import { controlCases } from './cases/control.ts';
 import { drainCases } from './cases/drain.ts';
 import { fallbackCases } from './cases/fallback.ts';
+import { nodeCases } from './cases/nodes.ts';
 import { poisonCases } from './cases/poison.ts';
 import { postgresCases } from './cases/postgres.ts';
 import { receiptCases } from './cases/receipts.ts';
@@ -14,6 +15,7 @@ import { workerCases } from './cases/workers.ts';
 
 export const cases: readonly FaultCase[] = [
   ...workerCases,
+  ...nodeCases,
   ...controlCases,
   ...commandCases,
   ...redisCases,

@@ -5,11 +5,16 @@ import type { FaultCase } from './case.ts';
 /** The scene's setting of `graceMs`. */
 const graceMs = 9_000;
 
-/** Ends a process in order, under load, and starts it again. */
-async function restart(stage: Stage, name: string): Promise<void> {
+/** Ends a process in order, under load. */
+async function end(stage: Stage, name: string): Promise<void> {
   const { code, signal, ms } = await stage.scene.child(name).terminate();
   if (code !== 0) stage.problems.push(`${name} ended with ${signal ?? code ?? 'nothing'}`);
   if (ms > graceMs) stage.problems.push(`${name} took ${Math.round(ms)} ms to end`);
+}
+
+/** Ends a process in order, under load, and starts it again. */
+async function restart(stage: Stage, name: string): Promise<void> {
+  await end(stage, name);
   await stage.scene.start(name);
 }
 
@@ -47,6 +52,24 @@ export const drainCases: readonly FaultCase[] = [
       const { scene } = stage;
       await stage.launchBoth();
       for (const name of ['planner', 'recorder', ...scene.names('worker'), 'api']) await restart(stage, name);
+      stage.healed();
+    },
+  },
+  {
+    name: 'rolling-update',
+    group: 10,
+    about: 'as an orchestrator updates: a new planner, recorder and API before the old one ends, workers one by one',
+    quick: false,
+    async run(stage) {
+      const { scene } = stage;
+      await stage.launchBoth();
+      for (const role of ['planner', 'recorder', 'api'] as const) {
+        const surge = await scene.add(role);
+        await restart(stage, role);
+        await end(stage, surge);
+        await scene.forget(surge);
+      }
+      for (const worker of scene.names('worker')) await restart(stage, worker);
       stage.healed();
     },
   },
