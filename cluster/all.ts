@@ -6,7 +6,7 @@
  *   npm start -- --once        ends after the campaign; the last line is its summary as JSON
  *   npm start -- --no-demo     serves only
  */
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadCarriers, loadSettings } from '../config/load.ts';
 import type { Settings } from '../config/schema.ts';
@@ -17,6 +17,7 @@ import { demoPasswordEnv, writeCarriersFile, writeSimulatorFile } from './demo-c
 import { demonstrate } from './demo-run.ts';
 import { type Embedded, startEmbedded, tocsinHome } from './embedded.ts';
 import { type Guard, guardServers } from './embedded-guard.ts';
+import { writeOperatorFile } from './operator-file.ts';
 import { loadSecrets, type Secrets } from './secrets.ts';
 
 /** Workers that `npm start` runs. */
@@ -52,6 +53,11 @@ async function main(flags: Flags): Promise<number | undefined> {
   const { embedded, guard } = await startServers(home, settings);
   const surroundings = await surroundingsOf(home, settings, secrets, embedded, guard);
   const api = await startCluster(settings, surroundings);
+  const operatorFile = writeOperatorFile(home, {
+    REDIS_URL: embedded.redisUrl,
+    DATABASE_URL: surroundings.serviceUrl,
+    TOCSIN_CARRIERS: resolve(surroundings.shared['TOCSIN_CARRIERS'] ?? ''),
+  });
   const origin = `http://${settings.host}:${String(api.announced['port'])}`;
   const platformKey = settings.platformKey ?? secrets.platformKey;
   if (flags.demo) {
@@ -67,6 +73,8 @@ async function main(flags: Flags): Promise<number | undefined> {
     );
   }
   tellAddresses(settings, origin, home, loadSecrets(home));
+  say(`operator       set -a; . ${operatorFile}; set +a; npx tocsin status`);
+  say('Ctrl-C stops everything.');
   return undefined;
 }
 
@@ -206,7 +214,6 @@ function tellAddresses(settings: Settings, origin: string, home: string, { platf
   for (const { name, port } of health)
     say(`health         http://${settings.host}:${port}/readyz   (${name}; also /metrics)`);
   if (demo !== undefined) say(`\ntry: curl -s -H 'Authorization: Bearer ${demo.key}' '${origin}/campaigns?limit=1'`);
-  say('Ctrl-C stops everything.');
 }
 
 function unexpected(name: string, how: string): void {

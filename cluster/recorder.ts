@@ -3,13 +3,9 @@
  * to whoever watches.
  */
 import { hostname } from 'node:os';
-import type { CarrierSettings } from '../config/carriers.ts';
-import type { Settings } from '../config/schema.ts';
 import { systemClock } from '../src/clock.ts';
 import { Reconciler } from '../src/record/reconciler.ts';
-import type { CarrierReach } from '../src/record/restore.ts';
 import { Recorder, recorderLimits } from '../src/record/recorder.ts';
-import { segmentsAhead, takeCount } from '../src/send/feeder.ts';
 import { StreamConveyor } from '../src/stream/conveyor.ts';
 import { Producer } from '../src/stream/producer.ts';
 import { progressPublisher } from '../src/stream/progress-feed.ts';
@@ -18,6 +14,7 @@ import { connectRedis } from '../src/stream/redis.ts';
 import { countPool, countRedis } from './connection-metrics.ts';
 import { openDatabase, warnOfRoom } from './database.ts';
 import { PresenceTeller } from './presence.ts';
+import { reachOf } from './reach.ts';
 import { countRecorder, countRecords } from './recorder-metrics.ts';
 import { required, requiredCarriers, requiredRedis } from './required.ts';
 import { type Context, type Parts, runProcess } from './run.ts';
@@ -93,17 +90,4 @@ async function build(context: Context): Promise<Parts> {
     ],
     unready: () => ({}),
   };
-}
-
-/**
- * What workers can have sent since the last outcome that is recorded: the contract's rate, and what all of them
- * together may have in hand (see `src/send/feeder.ts`). A carrier that is not configured any more bounds nothing.
- */
-function reachOf(carrier: CarrierSettings | undefined, settings: Settings): CarrierReach {
-  if (carrier === undefined) return { ratePerSecond: 0, recipientsInHandsMax: Number.POSITIVE_INFINITY };
-  const { ratePerSecond, binds, window } = carrier;
-  const segmentsInHandsMax = segmentsAhead({ windowTotal: binds * window, ratePerSecond }, settings.secondsAheadMax);
-  // Each worker has a slot, and may have taken a few batches more than it wanted.
-  const recipientsInHandsMax = binds * window + segmentsInHandsMax + binds * takeCount * settings.batchRecipientsMax;
-  return { ratePerSecond, recipientsInHandsMax };
 }

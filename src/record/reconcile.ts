@@ -91,6 +91,32 @@ export async function reconcile(
   }
 }
 
+/** What a look finds in Redis, beside what PostgreSQL remembers. */
+export type Comparison = {
+  /** `unnamed`: nobody has looked yet. `restoring`: what was lost is going in at the moment. */
+  readonly data: 'good' | 'lost' | 'restoring' | 'unnamed';
+  /** Shares that Redis does not have. */
+  readonly lost: readonly LostShare[];
+  /** Shares of campaigns that would never end; see `Stranded`, which needs two looks to find them. */
+  readonly stranded: readonly LostShare[];
+};
+
+/** Looks as `reconcile` does, and changes nothing. */
+export async function compare(
+  options: Pick<ReconcilerOptions, 'database' | 'conveyor'>,
+  stranded: Stranded,
+): Promise<Comparison> {
+  const { database, conveyor } = options;
+  const [current, known] = [await conveyor.epoch(), await readEpochs(database.pool)];
+  if (known.good === undefined && known.restoring === undefined) return { data: 'unnamed', lost: [], stranded: [] };
+  if (current === undefined || current !== known.good) {
+    const isUnderWay = known.restoring !== undefined && current?.endsWith(known.restoring) === true;
+    return { data: isUnderWay ? 'restoring' : 'lost', lost: await allShares(database), stranded: [] };
+  }
+  const lost = await lostShares(options);
+  return { data: 'good', lost, stranded: lost.length === 0 ? await stranded.shares(options) : [] };
+}
+
 /** The first look of all: whatever is in Redis is good. */
 async function nameData(options: ReconcilerOptions, lease: Lease, current: string | undefined): Promise<Reconciled> {
   const epoch = current ?? randomUUID();
@@ -115,19 +141,25 @@ async function restoreAll(
     await beginRestore(database, lease, epoch);
     await conveyor.setEpoch(restoringMark + epoch);
   }
-  const shares: LostShare[] = [];
-  for (const campaign of await openCampaigns(database.pool)) {
-    for (const share of await enqueuedShares(database.pool, campaign.id)) shares.push({ ...share, campaign });
-  }
-  const done = await restoreShares(options, lease, epoch, shares, signal, through);
+  const done = await restoreShares(options, lease, epoch, await allShares(database), signal, through);
   if (done !== 'restored') return done;
   await conveyor.setEpoch(epoch);
   await endRestore(database, lease, epoch);
   return done;
 }
 
+async function allShares({ pool }: Database): Promise<LostShare[]> {
+  const shares: LostShare[] = [];
+  for (const campaign of await openCampaigns(pool))
+    for (const share of await enqueuedShares(pool, campaign.id)) shares.push({ ...share, campaign });
+  return shares;
+}
+
 /** Batches that PostgreSQL remembers as enqueued and Redis does not know. */
-async function lostShares({ database, conveyor }: ReconcilerOptions): Promise<LostShare[]> {
+async function lostShares({
+  database,
+  conveyor,
+}: Pick<ReconcilerOptions, 'database' | 'conveyor'>): Promise<LostShare[]> {
   const lost: LostShare[] = [];
   for (const campaign of await openCampaigns(database.pool)) {
     for (const share of await enqueuedShares(database.pool, campaign.id)) {

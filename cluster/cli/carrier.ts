@@ -1,0 +1,52 @@
+/** `tocsin carrier pause|resume NAME`: whether workers submit to a carrier. */
+import { askPauses, type CarrierPause, notPaused, tellPause } from '../../src/stream/standing.ts';
+import { requiredCarriers } from '../required.ts';
+import { type Arguments, type Command, usage } from './command.ts';
+import { withRedis } from './connections.ts';
+
+/** See the head of this file. */
+export const carrierCommand: Command = {
+  name: 'carrier',
+  takes: ['pause|resume', 'NAME'],
+  summary: 'stop submitting to a carrier, or go on',
+  help: `
+pause     Workers submit nothing more to the carrier, alerts neither. What was written is answered and its receipts are
+          taken; binds stay up. What waits for it waits on, also beyond a restart of workers; what expires or is
+          cancelled meanwhile is settled once it is resumed.
+  --reroute  What waits, and what is planned, goes to the carriers that serve the same numbers, where others serve all
+             of them. Without it nothing is given away, even if no bind is up.
+resume    Workers go on.
+
+The word is kept in Redis. Workers and planners that know of a pause tell a Redis that lost its data again; only when
+all of them end at the same moment as Redis loses it is it forgotten. tocsin status and the metric
+tocsin_carrier_paused show it. Needs REDIS_URL and TOCSIN_CARRIERS.
+JSON: {"carrier", "pause": "none" | "wait" | "reroute", "sinceMs", "changed": boolean}`,
+  options: { reroute: { type: 'boolean' } },
+  async run(args, surroundings) {
+    const [, name = ''] = args.positionals;
+    const pause = pauseOf(args);
+    const known = requiredCarriers(surroundings.settings).map((carrier) => carrier.name);
+    if (!known.includes(name)) throw usage(`there is no carrier ${name}; there are ${known.join(', ')}`);
+    return await withRedis(surroundings, async (redis) => {
+      const before = (await askPauses(redis, [name])).get(name) ?? notPaused;
+      const changed = before.pause !== pause;
+      const { sinceMs } = changed ? await tellPause(redis, name, pause) : before;
+      surroundings.say(`${name} ${changed ? 'is' : 'was already'} ${told[pause]}`);
+      return { exitCode: 0, json: { carrier: name, pause, sinceMs, changed } };
+    });
+  },
+};
+
+const told: Readonly<Record<CarrierPause, string>> = {
+  none: 'sent to',
+  wait: 'paused; what waits for it waits',
+  reroute: 'paused; what waits for it goes to others, where they serve all its numbers',
+};
+
+function pauseOf({ positionals: [verb], values }: Arguments): CarrierPause {
+  const isRerouted = values['reroute'] === true;
+  if (verb === 'pause') return isRerouted ? 'reroute' : 'wait';
+  if (verb !== 'resume') throw usage(`${verb} is neither pause nor resume`);
+  if (isRerouted) throw usage('--reroute goes with pause only');
+  return 'none';
+}

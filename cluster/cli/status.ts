@@ -1,0 +1,126 @@
+/** `tocsin status`: what lives, what waits, who holds what. */
+import type { CarrierSettings } from '../../config/carriers.ts';
+import { readRecordOverview, type RecordOverview } from '../../src/db/overview.ts';
+import { isFault } from '../../src/fault.ts';
+import { lanes } from '../../src/handoff.ts';
+import { readCarrierOverview, readCommandsWaiting } from '../../src/stream/overview.ts';
+import { type Presence, readPresences } from '../../src/stream/presence.ts';
+import { requiredCarriers } from '../required.ts';
+import { type Command, type Result, secondsOf, type Surroundings, usage } from './command.ts';
+import { withDatabase, withRedis } from './connections.ts';
+import { pause } from './drain.ts';
+import { statusLines } from './status-text.ts';
+
+/** All that a status says; the object of --json. */
+export type Status = {
+  readonly processes: readonly Presence[];
+  readonly carriers: readonly CarrierStatus[];
+  /** Commands that no planner has taken. */
+  readonly commandsWaiting: number;
+  /** `absent`: DATABASE_URL is not set. `away`: it does not answer; then what it knows is null. */
+  readonly database: 'here' | 'absent' | 'away';
+  readonly campaigns: RecordOverview['campaigns'] | null;
+};
+
+/** What a status says of a carrier. */
+export type CarrierStatus = Awaited<ReturnType<typeof readCarrierOverview>> & {
+  readonly contract: { readonly binds: number; readonly ratePerSecond: number; readonly window: number };
+  readonly freeSlots: number;
+  readonly bindsUp: number;
+  readonly orphans: number | null;
+  /** Recipients without an outcome, by nature. */
+  readonly pending: { readonly alert: number; readonly information: number } | null;
+};
+
+const watchSeconds = 2;
+
+/** See the head of this file. */
+export const statusCommand: Command = {
+  name: 'status',
+  takes: [],
+  summary: 'what lives, what waits, and who holds what',
+  help: `
+Processes that live, and by carrier: its lanes (campaigns with something to take, batches that wait or are in hand,
+recipients without an outcome, age of the oldest batch), slots, binds, what waits to be recorded (entries of outcomes
+and receipts), orphans, and entries that were set aside. Needs REDIS_URL and TOCSIN_CARRIERS; without DATABASE_URL
+recipients, orphans and campaigns are left out. Exit code 1 when a server does not answer.
+  --watch            again every ${watchSeconds} seconds, until Ctrl-C
+  --every SECONDS    as --watch, with another pause
+JSON: {"processes", "carriers", "commandsWaiting", "database": "here" | "absent" | "away", "campaigns"}`,
+  options: { watch: { type: 'boolean' }, every: { type: 'string' } },
+  async run(args, surroundings) {
+    const isWatch = args.values['watch'] === true || args.values['every'] !== undefined;
+    if (!isWatch) return await told(surroundings);
+    if (args.values['json'] === true) throw usage('--json prints one object, so it does not go with --watch');
+    const everyMs = secondsOf(args, 'every', watchSeconds) * 1000;
+    for (;;) {
+      const result = await told(surroundings, clearScreen);
+      await pause(everyMs, surroundings.signal);
+      if (surroundings.signal.aborted) return result;
+    }
+  },
+};
+
+/** Erases the screen and goes to its beginning (ECMA-48), where there is one. */
+const clearScreen = process.stdout.isTTY ? '\u001b[2J\u001b[H' : '\n';
+
+async function told(surroundings: Surroundings, before = ''): Promise<Result> {
+  const status = await readStatus(surroundings);
+  surroundings.say(before + statusLines(status, Date.now()).join('\n'));
+  return { exitCode: status.database === 'away' ? 1 : 0, json: status };
+}
+
+async function readStatus(surroundings: Surroundings): Promise<Status> {
+  const carriers = requiredCarriers(surroundings.settings);
+  const [known, record] = await Promise.all([
+    withRedis(surroundings, async (redis) => ({
+      processes: await readPresences(redis),
+      overviews: await Promise.all(carriers.map(({ name }) => readCarrierOverview(redis, name))),
+      commandsWaiting: await readCommandsWaiting(redis),
+    })),
+    readRecord(surroundings),
+  ]);
+  const { processes, overviews, commandsWaiting } = known;
+  return {
+    processes,
+    carriers: overviews.map((overview) => {
+      const settings = carriers.find(({ name }) => name === overview.carrier) as CarrierSettings;
+      return carrierStatus(overview, settings, processes, record);
+    }),
+    commandsWaiting,
+    database: typeof record === 'string' ? record : 'here',
+    campaigns: typeof record === 'string' ? null : record.campaigns,
+  };
+}
+
+async function readRecord(surroundings: Surroundings): Promise<RecordOverview | 'absent' | 'away'> {
+  if (surroundings.settings.databaseUrl === undefined) return 'absent';
+  try {
+    return await withDatabase(surroundings, ({ pool }) => readRecordOverview(pool));
+  } catch (error) {
+    if (isFault(error, 'postgres')) return 'away';
+    throw error;
+  }
+}
+
+function carrierStatus(
+  overview: Awaited<ReturnType<typeof readCarrierOverview>>,
+  { binds, ratePerSecond, window }: CarrierSettings,
+  processes: readonly Presence[],
+  record: RecordOverview | 'absent' | 'away',
+): CarrierStatus {
+  const lines = processes.flatMap((process) => process.lines ?? []).filter((l) => l.carrier === overview.carrier);
+  const isHere = typeof record !== 'string';
+  const pendingOf = (nature: (typeof lanes)[number]) =>
+    isHere
+      ? (record.pending.find((row) => row.carrier === overview.carrier && row.nature === nature)?.recipients ?? 0)
+      : 0;
+  return {
+    ...overview,
+    contract: { binds, ratePerSecond, window },
+    freeSlots: Math.max(0, binds - overview.slots.length),
+    bindsUp: lines.reduce((sum, { bound }) => sum + bound, 0),
+    orphans: isHere ? (record.orphans.find(({ carrier }) => carrier === overview.carrier)?.count ?? 0) : null,
+    pending: isHere ? { alert: pendingOf('alert'), information: pendingOf('information') } : null,
+  };
+}
