@@ -3,6 +3,7 @@
  * two roles. Shared by `npm run migrate` and `npx tocsin migrate`. Never prints a password.
  */
 import { readSecret } from '../config/secret.ts';
+import { untrustedDatabase } from '../config/transport.ts';
 import { ensureRolePasswords, migrate } from '../src/db/migrate.ts';
 import { Fault } from '../src/fault.ts';
 
@@ -19,6 +20,9 @@ export async function migrateAsSet(environment: NodeJS.ProcessEnv = process.env)
   const ownerUrl = secret('DATABASE_URL');
   if (ownerUrl === undefined)
     throw new Fault('config', 'DATABASE_URL is not set: it must name the database and its owner');
+  const untrusted = untrustedDatabase(ownerUrl);
+  if (untrusted !== undefined && environment['TOCSIN_DATABASE_TLS'] !== 'any')
+    throw new Fault('config', `DATABASE_URL: PostgreSQL ${untrusted}; or say TOCSIN_DATABASE_TLS=any`);
   const [api, service] = [secret('TOCSIN_API_DATABASE_PASSWORD'), secret('TOCSIN_SERVICE_DATABASE_PASSWORD')];
   await migrate(ownerUrl);
   if (api === undefined || service === undefined) return { passwords: false };

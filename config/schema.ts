@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { redisUrlProblem } from '../src/stream/redis-url.ts';
+import { untrustedDatabase } from './transport.ts';
 
 const count = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
 const port = count(0, 65535);
@@ -14,6 +15,10 @@ export const settingsSchema = z.object({
     .url({ protocol: /^postgres(ql)?$/ })
     .optional()
     .describe('PostgreSQL of this process; embedded when absent.'),
+  databaseTls: z
+    .enum(['verified', 'any'])
+    .default('verified')
+    .describe('`verified`: PostgreSQL on another machine only by `sslmode=verify-full`; `any`: otherwise too.'),
   redisUrl: z
     .string()
     .superRefine((url, context) => {
@@ -173,6 +178,9 @@ export function settingsRelations(s: Settings): string[] {
     problems.push(
       `${environmentName(setting)} (${s[setting]}) must be ${must} ${environmentName(other)} (${s[other]})`,
     );
+  const untrusted = s.databaseUrl === undefined ? undefined : untrustedDatabase(s.databaseUrl);
+  if (untrusted !== undefined && s.databaseTls === 'verified')
+    problems.push(`DATABASE_URL: PostgreSQL ${untrusted}; or say TOCSIN_DATABASE_TLS=any`);
   if (s.drainMs >= s.graceMs) problem('drainMs', 'less than', 'graceMs');
   if (s.outcomeFlushMs * 3 > s.batchLeaseMs) problem('batchLeaseMs', 'at least three times', 'outcomeFlushMs');
   if (s.batchSecondsMax * 2000 > s.batchLeaseMs) problem('batchLeaseMs', 'at least 2,000 times', 'batchSecondsMax');

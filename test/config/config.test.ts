@@ -75,6 +75,36 @@ test('settings - a secret may stand in a file, and neither it nor what is wrong 
   ]);
 });
 
+test('settings - PostgreSQL on another machine must prove itself, unless it is said that it need not', () => {
+  const problemOf = (url: string) => {
+    try {
+      loadSettings({ DATABASE_URL: url });
+      return 'none';
+    } catch (error) {
+      return error instanceof Fault ? (error.details[0] ?? '') : String(error);
+    }
+  };
+  const far = 'postgresql://tocsin:s3cret@db.example:5432/tocsin';
+  for (const url of [
+    'postgresql://a:b@127.0.0.1:5432/c',
+    'postgresql://a:b@localhost/c',
+    'postgresql://a:b@[::1]:5432/c?sslmode=disable',
+    'postgresql://a:b@%2Fvar%2Frun%2Fpostgresql/c',
+    `${far}?sslmode=verify-full&sslrootcert=/etc/ca.pem`,
+  ])
+    expect([url, problemOf(url)]).toEqual([url, 'none']);
+  for (const mode of [
+    '',
+    '?sslmode=disable',
+    '?sslmode=require',
+    '?sslmode=no-verify',
+    '?ssl=true&sslmode=verify-full',
+  ])
+    expect(problemOf(far + mode)).toMatch(/^DATABASE_URL: PostgreSQL .*TOCSIN_DATABASE_TLS=any$/);
+  expect(problemOf(far)).not.toContain('s3cret');
+  expect(loadSettings({ DATABASE_URL: far, TOCSIN_DATABASE_TLS: 'any' }).databaseUrl).toBe(far);
+});
+
 test('settings - values that contradict each other are refused', () => {
   const { details } = faultOf(() => loadSettings({ TOCSIN_DRAIN_MS: '20000', TOCSIN_GRACE_MS: '10000' }));
   expect(details).toEqual(['TOCSIN_DRAIN_MS (20000) must be less than TOCSIN_GRACE_MS (10000)']);
