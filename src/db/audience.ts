@@ -72,20 +72,24 @@ export function reachedSql(reach: Reach): {
       ? ''
       : `and exists (select from list_members m where m.organisation_id = c.organisation_id
            and m.resident_id = c.resident_id and m.list_id = any(${lists}::bigint[]))`;
+  const points = `select distinct on (c.address) c.resident_id, substr(c.address, 2) as address from contact_points c
+      where c.organisation_id = $1 and c.channel = 'sms' and c.opted_out_at is null ${byList}
+      order by c.address, c.resident_id`;
+  return { text: reachedFrom(points, reach, parameter), values, lists };
+}
+
+/** The CTE `reached` from `points (resident_id, address)`, which has each address once, without its plus. */
+function reachedFrom(points: string, reach: Reach, parameter: (value: unknown) => string): string {
   const language = reach.languages.length > 1 ? languageSql(parameter(reach.languages)) : '0';
   const fields = fieldsSql(reach.fields);
   const residents =
     language === '0' && fields === "''" ? '' : 'join residents r on r.organisation_id = $1 and r.id = p.resident_id';
   const route = routeSql(reach, parameter);
-  const text = `points as (
-      select distinct on (c.address) c.resident_id, substr(c.address, 2) as address from contact_points c
-      where c.organisation_id = $1 and c.channel = 'sms' and c.opted_out_at is null ${byList}
-      order by c.address, c.resident_id),
+  return `points as (${points}),
     reached as (
       select ${route.carrier}::smallint as carrier, ${language}::smallint as language, p.resident_id, p.address,
         ${fields} as fields
       from points p ${route.joins} ${residents})`;
-  return { text, values, lists };
 }
 
 /** The resident's language where the campaign speaks it, else the default, which is the first. */
@@ -195,15 +199,14 @@ type SampledRow = CountsRow & { [Column in keyof GroupRow]: GroupRow[Column] | n
 /**
  * Counts of what a launch now would reach, with the planner's own SQL, and the fields of at most `sampleMax`
  * recipients, whichever are found first. Works in a tenant's session as well: row-level security then hides
- * everybody else. One statement, and the audience is read once for each of its two halves: whom it reaches, and why
- * not the others.
+ * everybody else. One statement.
  */
 export async function sampleAudience(
   client: AudienceReader,
   reach: Reach,
   sampleMax: number,
 ): Promise<SampledAudience> {
-  const { text, values, lists } = reachedSql(reach);
+  const { text, values } = reachedAndCountsSql(reach);
   const samples = reach.fields.length > 0;
   const numbered = samples ? '(select *, row_number() over () as n from reached) numbered' : 'reached';
   const sample = samples
@@ -211,7 +214,6 @@ export async function sampleAudience(
     : 'null::text';
   const { rows } = await client.query<SampledRow>(
     `with ${text},
-    counts as (${countsSql(lists)}),
     groups as (select carrier, language, count(*)::int as recipients, ${sample} as sample from ${numbered}
       group by carrier, language)
     select * from counts left join groups on true order by carrier, language`,
@@ -225,6 +227,37 @@ export async function sampleAudience(
       readers: packed === null ? [] : packed.split('\x1e').map((fields) => fields.split('\x1f')),
     })),
   };
+}
+
+/**
+ * The CTEs `reached`, as in `reachedSql`, and `counts` (a `CountsRow`): whom an audience reaches, and why not others.
+ * Lists are read once for both. Of all residents an index gives the addresses in order, so that reading them for each
+ * is cheaper.
+ */
+function reachedAndCountsSql(reach: Reach): { readonly text: string; readonly values: unknown[] } {
+  if (!('lists' in reach.audience)) {
+    const { text, values } = reachedSql(reach);
+    return { text: `${text}, counts as (${countsSql(undefined)})`, values };
+  }
+  const { lists } = reach.audience;
+  const values: unknown[] = [reach.organisation, lists];
+  const points = `select distinct on (address) resident_id, substr(address, 2) as address from listed where active
+      order by address, resident_id`;
+  const reached = reachedFrom(points, reach, (value) => `$${values.push(value)}`);
+  // A member of several lists is one resident; of one list the primary key says so.
+  const distinct = lists.length > 1 ? 'distinct' : '';
+  const text = `listed as materialized (
+      select m.resident_id, c.address, c.address is not null and c.opted_out_at is null as active
+      from (select ${distinct} resident_id from list_members
+          where organisation_id = $1 and list_id = any($2::bigint[])) m
+        left join contact_points c
+          on c.organisation_id = $1 and c.resident_id = m.resident_id and c.channel = 'sms'),
+    ${reached},
+    counts as (select count(*) as residents, count(*) filter (where points > 0) as with_points,
+        count(*) filter (where active > 0) as with_active, sum(active) as active_points
+      from (select count(address) as points, count(*) filter (where active) as active from listed
+        group by resident_id) r)`;
+  return { text, values };
 }
 
 /** Puts counts and groups together. */

@@ -131,7 +131,7 @@ function serverOptions(parts: Parts): Options {
     maxRetriesPerRequest: failsFast ? 1 : null,
     enableOfflineQueue: !failsFast,
     autoResendUnfulfilledCommands: true,
-    enableAutoPipelining: role === 'command',
+    enableAutoPipelining: role === 'command' || failsFast,
     retryStrategy: pauseMs,
     reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 2 : false),
   };

@@ -45,7 +45,7 @@ test('serve - a file is imported as it comes, and a client that leaves midway ha
   const caught = expect(cut).rejects.toThrow();
   const importing = `select from pg_stat_activity where query like 'with org as%' and pid <> pg_backend_pid()
     and datname = current_database() and state = 'idle in transaction'`;
-  await expect.poll(async () => (await api.database.pool.query(importing)).rowCount).toBe(1);
+  await expect.poll(async () => (await api.database.pool.query(importing)).rowCount, { timeout: 15_000 }).toBe(1);
   leaving.abort();
   await caught;
   await expect.poll(async () => (await api.database.pool.query(importing)).rowCount).toBe(0);
