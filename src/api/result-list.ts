@@ -48,14 +48,13 @@ export function resultListRoutes({ authentication, json }: Parts) {
 
 async function listOf(run: Run, campaign: Id, name: string, states: ReadonlySet<MessageState>): Promise<ListRow> {
   const { id } = await createList(run, name);
-  for (const state of states) {
-    for await (const part of readResults(run, { campaign, state, after: -1, limit: partRows })) {
-      await addMembers(
-        run,
-        id,
-        part.map((row) => row.resident),
-      );
-    }
+  // One reading for all states: between two a message may move from one to the other.
+  for await (const part of readResults(run, { campaign, states, after: -1, limit: partRows })) {
+    await addMembers(
+      run,
+      id,
+      part.map((row) => row.resident),
+    );
   }
   const list = await readList(run, id);
   return only(list === undefined ? [] : [list]);

@@ -86,7 +86,7 @@ export function resultRoutes({ authentication, replica }: Parts) {
     const run = (await replica?.runOf(organisation, scoped.run, campaign)) ?? scoped.run;
     const { limit, cursor: after = -1, state } = c.req.valid('query');
     const rows: ResultRow[] = [];
-    for await (const part of readResults(run, { campaign, state, after, limit: limit + 1 })) {
+    for await (const part of readResults(run, { campaign, states: setOf(state), after, limit: limit + 1 })) {
       rows.push(...part);
       if (rows.length > limit) break;
     }
@@ -107,13 +107,17 @@ export function resultRoutes({ authentication, replica }: Parts) {
     const campaign = await existing(scoped.run, c.req.valid('param').id);
     const run = (await replica?.runOf(organisation, scoped.run, campaign)) ?? scoped.run;
     const { state } = c.req.valid('query');
-    const parts = readResults(run, { campaign, state, after: -1, limit: csvRows });
+    const parts = readResults(run, { campaign, states: setOf(state), after: -1, limit: csvRows });
     return c.body(csvStream(parts), 200, {
       'content-type': 'text/csv; charset=utf-8',
       'content-disposition': `attachment; filename="campaign-${campaign}.csv"`,
     });
   });
   return app;
+}
+
+function setOf(state: MessageState | undefined): ReadonlySet<MessageState> | undefined {
+  return state === undefined ? undefined : new Set([state]);
 }
 
 /** The id of a campaign that the caller has; throws the problem of any other. */

@@ -1,7 +1,7 @@
 /**
  * What became of each recipient of a campaign, read from the bytes of its batches. API process; scope: an
  * organisation. Where every recipient is wanted, they come with the states of their batches in one statement. Where
- * those of one state are, states of a slice of batches are read and folded first, then only the recipients asked for,
+ * those of some states are, states of a slice of batches are read and folded first, then only the recipients asked for,
  * so that looking for a few failures among a million costs some kilobytes.
  */
 import { type Id, type MessageState, messageStateCodes } from '../handoff.ts';
@@ -103,8 +103,8 @@ const nameOfCode = new Map<number, MessageState>(stateNames.map((name) => [messa
 /** What a reading of results is of. */
 export type ResultQuery = {
   readonly campaign: Id;
-  /** Only messages in this state. */
-  readonly state: MessageState | undefined;
+  /** Only messages in these states. */
+  readonly states: ReadonlySet<MessageState> | undefined;
   /** Recipients behind this ordinal; -1 is from the beginning. */
   readonly after: number;
   /** Most recipients of one part. */
@@ -116,7 +116,7 @@ export type ResultQuery = {
  * late part says may be newer than an early one.
  */
 export function readResults(run: Run, query: ResultQuery): AsyncGenerator<ResultRow[], void, void> {
-  return query.state === undefined ? readAll(run, query) : readSome(run, query);
+  return query.states === undefined ? readAll(run, query) : readSome(run, query);
 }
 
 async function* readAll(run: Run, { campaign, after, limit }: ResultQuery): AsyncGenerator<ResultRow[], void, void> {
@@ -196,7 +196,7 @@ function findInBatch(
   const codes = foldBatch(known, recipients);
   for (let index = Math.max(0, query.after + 1 - firstOrdinal); index < recipients; index += 1) {
     const state = nameOfCode.get(codes[index] ?? 0) ?? 'pending';
-    if (query.state !== undefined && query.state !== state) continue;
+    if (query.states?.has(state) === false) continue;
     found.push([firstOrdinal + index, { batch, carrier, language, state }]);
   }
 }

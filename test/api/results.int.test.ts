@@ -128,6 +128,38 @@ test('results - are found by state, page by page', async () => {
   expect((await of('cursor=x')).status).toBe(422);
 });
 
+test('results - who moves from one state to another while a list is made of both is on it', async () => {
+  const moved = batchSize + 2;
+  const stand = (byte: number) =>
+    owner.query('update batch_states set states = set_byte(states, 2, $2) where campaign_id = $1 and batch = 2', [
+      campaign,
+      byte,
+    ]);
+  const holding = new pg.Client({ connectionString: api.stored.ownerUrl });
+  await holding.connect();
+  await holding.query('begin');
+  await holding.query('lock table list_members in share mode');
+  const states = ['failed', 'submitted'];
+  const made = town.request('POST', `/campaigns/${campaign}/list`, { name: 'Both', states });
+  // The first of those who are on it wait to be put there.
+  for (let waiting = 0; waiting === 0; ) {
+    const locks = "select from pg_locks where not granted and relation = 'list_members'::regclass";
+    waiting = (await owner.query(locks)).rowCount ?? 0;
+  }
+  await stand(0x17);
+  await holding.query('commit');
+  await holding.end();
+  const { body: list } = await made;
+  await stand(0x16);
+  expect(list).toMatchObject({ residents: 11 });
+  const { rowCount } = await owner.query(
+    `select from list_members m join residents r on r.id = m.resident_id where m.list_id = $1
+      and r.external_reference = $2`,
+    [list.id, `R${moved}`],
+  );
+  expect(rowCount).toBe(1);
+});
+
 test('results - an operator makes a list of those in certain states, to decide what becomes of them', async () => {
   const path = `/campaigns/${campaign}/list`;
   const made = await town.request('POST', path, { name: 'Undelivered', states: ['failed', 'submitted', 'failed'] });
