@@ -41,7 +41,7 @@ async function build(context: Context): Promise<Parts> {
   const recorder = new Recorder({
     recorder: name,
     database,
-    source: new StreamRecordSource(redis),
+    source: new StreamRecordSource(redis, { clock: systemClock, log }),
     publish: progressPublisher(redis),
     carriers,
     limits: {

@@ -260,16 +260,23 @@ export type CommandQueue = {
 /** Puts campaigns into carriers' streams. */
 export type Enqueue = {
   /**
-   * Makes the campaign known to the carrier and appends its batches, which are in order of their numbers.
-   * Repeating adds nothing twice. Information waits while the carrier's stream is full. Resolves with how
-   * many of `batches` are in, which is fewer than all only when `signal` was aborted meanwhile. Batches of a
-   * cancelled or expired campaign may have no `packed` bytes: a worker settles them by their counts.
+   * Makes the campaign known to the carrier; resolves with the name of Redis's data, read after that. Whoever finds
+   * afterwards that something is still to be put in, and that the data are those that PostgreSQL knows, may do so: were
+   * the campaign closed or the data lost meanwhile, `enqueue` would refuse it.
+   */
+  open(carrier: string, content: CampaignContent): Promise<string | undefined>;
+  /**
+   * Appends batches of an open campaign, which are in order of their numbers. Repeating adds nothing twice.
+   * Information waits while the carrier's stream is full. Resolves with how many of `batches` are in, which is fewer
+   * than all only when `signal` was aborted meanwhile. Batches of a cancelled or expired campaign may have no `packed`
+   * bytes: a worker settles them by their counts.
+   * @throws Fault `redis` when the campaign is not open any more.
    */
   enqueue(
     carrier: string,
-    content: CampaignContent,
+    content: Pick<CampaignContent, 'campaign' | 'nature'>,
     batches: readonly Batch[],
-    options: { readonly last: boolean; readonly signal: AbortSignal },
+    signal: AbortSignal,
   ): Promise<number>;
   /** Tells a carrier's workers; may come before the campaign's first batch. Repeating changes nothing. */
   control(carrier: string, campaign: Id, verb: 'pause' | 'resume' | 'cancel'): Promise<void>;
@@ -311,6 +318,11 @@ export type RecordSource = {
     after: RecordOffsets,
     limits: { readonly outcomeEntriesMax: number; readonly receiptEntriesMax: number },
   ): Promise<RecordRead>;
+  /**
+   * Which of these outcome entries, by id, stay: a replica has them too, if there is one, with all that was done in the
+   * same step. One that is not there any more was in data that were lost, or that fell back.
+   */
+  staying(carrier: string, entries: readonly string[]): Promise<ReadonlySet<string>>;
   /** Deletes entries up to and including the offsets: they are committed. */
   trim(carrier: string, through: RecordOffsets): Promise<void>;
 };

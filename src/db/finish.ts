@@ -20,7 +20,7 @@ export async function doneCampaigns(pool: Pool, receiptWaitMs: number, limit: nu
           coalesce(sum(awaiting_receipt + delivered + failed + unknown + expired + cancelled), 0) as known
         from campaign_progress p where p.campaign_id = c.id) p
       where c.status in ('sending', 'paused', 'cancelling') and c.enqueued_at is not null
-        and p.known >= c.recipients and not exists (select from reroutes r where r.campaign_id = c.id)
+        and p.known >= c.recipients and not exists (select from reroutes r where r.campaign_id = c.id and not r.is_in)
         and (p.awaiting = 0 or p.updated_at < now() - $1 * interval '1 millisecond')
       limit $2`,
     [receiptWaitMs, limit],
@@ -28,15 +28,27 @@ export async function doneCampaigns(pool: Pool, receiptWaitMs: number, limit: nu
   return rows;
 }
 
-/** Ends open campaigns: cancelled where that was asked for, else completed. Returns those that it ended. */
+/**
+ * Ends open campaigns: cancelled where that was asked for, else completed. Returns those that it ended; one of which
+ * something was given up meanwhile goes on.
+ */
 export async function finishCampaigns(pool: Pool, campaigns: readonly Id[]): Promise<Id[]> {
   const { rows } = await pool.query<{ id: Id }>(
-    `update campaigns set finished_at = now(),
-        status = case when status = 'cancelling' then 'cancelled' else 'completed' end
-      where id = any($1::bigint[]) and status in ('sending', 'paused', 'cancelling') returning id`,
+    `with ended as (update campaigns c set finished_at = now(),
+          status = case when status = 'cancelling' then 'cancelled' else 'completed' end
+        where id = any($1::bigint[]) and status in ('sending', 'paused', 'cancelling')
+          and not exists (select from reroutes r where r.campaign_id = c.id and not r.is_in) returning id),
+      forgotten as (delete from reroutes r using ended where r.campaign_id = ended.id)
+      select id from ended`,
     [campaigns],
   );
   return rows.map((row) => row.id);
+}
+
+/** Whether a campaign has ended. */
+export async function isFinished(pool: Pool, campaign: Id): Promise<boolean> {
+  const { rowCount } = await pool.query('select from campaigns where id = $1 and finished_at is not null', [campaign]);
+  return rowCount === 1;
 }
 
 /** Ends campaigns that were cancelled before they were planned: they never had recipients. */

@@ -103,15 +103,6 @@ export function lowestState(rows: StateRows, index: number): number {
   return lowest;
 }
 
-/** Indexes of the messages of a batch that a carrier gave up for another one. */
-export function reroutedIndexes(rows: StateRows): ReadonlySet<number> {
-  const indexes = new Set<number>();
-  rows[0]?.forEach((byte, index) => {
-    if ((byte & 15) === segmentStates.rerouted) indexes.add(index);
-  });
-  return indexes;
-}
-
 /**
  * States of a batch's messages over all carriers that had it: for each of `recipients` indexes a code of
  * `messageStateCodes`. A message that was rerouted stands where the other carrier put it. Of an alert that went out at

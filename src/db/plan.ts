@@ -250,21 +250,38 @@ export async function lockStanding(client: ClientBase, campaign: Id): Promise<St
 }
 
 /** Names of the Redis data that is good or being restored (src/db/reconcile.ts): they change when it was lost. */
-const epochsSql = `coalesce((select string_agg(value, ' ' order by name) from settings
+export const epochsSql = `coalesce((select string_agg(value, ' ' order by name) from settings
   where name in ('redis-epoch', 'redis-epoch-restoring')), '')`;
 
-/** How a page of batches is to be enqueued, and the Redis that it is meant for. */
-export type PageStanding = { readonly settleOnly: boolean; readonly epochs: string };
+/** Names of the Redis data that is good or being restored, by one space. */
+export async function readEpochNames(pool: Pool): Promise<string> {
+  const { rows } = await pool.query<{ epochs: string }>(`select ${epochsSql} as epochs`);
+  return rows[0]?.epochs ?? '';
+}
 
-/** Batches of a campaign that is being cancelled, or whose time is over, are only to be settled. */
+/** Whether Redis's data has one of those names, as `Enqueue.open` tells it; any will do before the first look. */
+export function isKnownEpoch(epochs: string, epoch: string | undefined): boolean {
+  return epochs === '' || (epoch !== undefined && epochs.split(' ').includes(epoch.replace(/^restoring:/, '')));
+}
+
+/** How a page of batches is to be enqueued, and the Redis that it is meant for. */
+export type PageStanding = {
+  /** Batches of a campaign that is being cancelled, or whose time is over, are only to be settled. */
+  readonly settleOnly: boolean;
+  /** Somebody else put everything into Redis meanwhile: it may have been sent, and be over. */
+  readonly isEnqueued: boolean;
+  readonly epochs: string;
+};
+
+/** How the next page of a campaign is to be enqueued. */
 export async function pageStanding(pool: Pool, campaign: Id): Promise<PageStanding> {
   const { rows } = await pool.query<PageStanding>({
     name: 'plan-page',
-    text: `select status = 'cancelling' or expires_at < now() as "settleOnly", ${epochsSql} as epochs
-      from campaigns where id = $1`,
+    text: `select status = 'cancelling' or expires_at < now() as "settleOnly", enqueued_at is not null as "isEnqueued",
+        ${epochsSql} as epochs from campaigns where id = $1`,
     values: [campaign],
   });
-  return rows[0] ?? { settleOnly: true, epochs: '' };
+  return rows[0] ?? { settleOnly: true, isEnqueued: true, epochs: '' };
 }
 
 /** One carrier's share of a campaign: batches `next` to `last` are still to be put into Redis. */

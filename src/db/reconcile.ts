@@ -2,12 +2,13 @@
  * The reconciler's statements: the names of Redis's data, and which batches of open campaigns lack outcomes.
  * Runs in the recorder process, as the service role, under a lease that each write checks.
  */
-import type { Pool } from 'pg';
+import type { ClientBase, Pool } from 'pg';
 import type { Id } from '../handoff.ts';
 import type { Database } from './client.ts';
-import { foldBatch, reroutedIndexes } from './fold.ts';
+import { foldBatch } from './fold.ts';
 import { checkLease, type Lease } from './leases.ts';
-import { campaignColumns, type PlannedCampaign } from './plan.ts';
+import { campaignColumns, epochsSql, type PlannedCampaign } from './plan.ts';
+import { type Rerouted, reroutedOf } from './reroutes.ts';
 
 /** Names of Redis's data: the one that is good, and the one that is being restored. */
 export type RedisEpochs = { readonly good: string | undefined; readonly restoring: string | undefined };
@@ -25,10 +26,18 @@ export async function readEpochs(pool: Pool): Promise<RedisEpochs> {
   return { good: valueOf(goodName), restoring: valueOf(restoringName) };
 }
 
+/** The names as `readEpochNames` gives them; no restore begins before the caller's transaction ends. */
+export async function holdEpochs(client: ClientBase): Promise<string> {
+  await client.query('select from settings where name = $1 for share', [goodName]);
+  const { rows } = await client.query<{ epochs: string }>(`select ${epochsSql} as epochs`);
+  return rows[0]?.epochs ?? '';
+}
+
 /** Notes that `epoch` is being restored; throws `Fault('fenced')` when the lease is lost. */
 export async function beginRestore(database: Database, lease: Lease, epoch: string): Promise<void> {
   await database.service(async ({ client }) => {
     await checkLease(client, lease);
+    await client.query('select from settings where name = $1 for update', [goodName]);
     await client.query('insert into settings values ($1, $2) on conflict (name) do update set value = excluded.value', [
       restoringName,
       epoch,
@@ -95,7 +104,7 @@ export async function unfinishedCampaigns(pool: Pool): Promise<ReadonlyMap<Id, n
         select coalesce(sum(awaiting_receipt + delivered + failed + unknown + expired + cancelled), 0)::float8 as known
         from campaign_progress p where p.campaign_id = c.id) p
       where c.status in ('sending', 'paused', 'cancelling') and c.enqueued_at is not null and p.known < c.recipients
-        and not exists (select from reroutes r where r.campaign_id = c.id)`,
+        and not exists (select from reroutes r where r.campaign_id = c.id and not r.is_in)`,
   );
   return new Map(rows.map(({ id, known }) => [id, known]));
 }
@@ -115,10 +124,12 @@ export type BatchStanding = {
   readonly firstOrdinal: number;
   readonly recipients: number;
   readonly states: Uint8Array;
-  /** Name of the Redis data into which it was put again last. */
+  /** Name of the Redis data into which it was put again last, and how often that was done. */
   readonly restored: string | null;
-  /** Which places of it carriers gave up for another one; without those that gave none up. */
-  readonly gaveUp: ReadonlyMap<string, ReadonlySet<number>>;
+  readonly restores: number;
+  /** Places that carriers gave up: those that are on their way, and the carriers to which the others went. */
+  readonly waiting: ReadonlySet<number>;
+  readonly movedTo: ReadonlyMap<number, string>;
 };
 
 /** Batches `from` to `through` of a campaign with what is recorded of them. */
@@ -129,8 +140,8 @@ export async function batchStandings(
   through: number,
 ): Promise<BatchStanding[]> {
   const values = [campaign, from, through];
-  const batches = await pool.query<Omit<BatchStanding, 'states' | 'gaveUp'>>(
-    `select number, attempt, first_ordinal as "firstOrdinal", recipients, restored from batches
+  const batches = await pool.query<Omit<BatchStanding, 'states' | 'waiting' | 'movedTo'>>(
+    `select number, attempt, first_ordinal as "firstOrdinal", recipients, restored, restores from batches
       where campaign_id = $1 and number between $2 and $3 order by number`,
     values,
   );
@@ -138,6 +149,8 @@ export async function batchStandings(
     'select batch, carrier, segment, states from batch_states where campaign_id = $1 and batch between $2 and $3',
     values,
   );
+  // Asked for after the states: what is given up meanwhile is on its way, and nothing that is missing.
+  const rerouted = await reroutedOf(pool, campaign, from, through);
   const rows = new Map<number, Map<string, Buffer[]>>();
   for (const row of states.rows) {
     const carriers = rows.get(row.batch) ?? new Map<string, Buffer[]>();
@@ -147,18 +160,22 @@ export async function batchStandings(
     segments[row.segment] = row.states;
   }
   return batches.rows.map((batch) => {
-    const carriers = [...(rows.get(batch.number) ?? [])];
-    const gaveUp = new Map<string, ReadonlySet<number>>();
-    for (const [carrier, segments] of carriers) {
-      const indexes = reroutedIndexes(segments);
-      if (indexes.size > 0) gaveUp.set(carrier, indexes);
-    }
-    const states = foldBatch(
-      carriers.map(([, segments]) => segments),
-      batch.recipients,
-    );
-    return { ...batch, states, gaveUp };
+    const states = foldBatch([...(rows.get(batch.number)?.values() ?? [])], batch.recipients);
+    const givenUp = rerouted.filter((of) => of.batch === batch.number);
+    return { ...batch, states, ...placesOf(givenUp) };
   });
+}
+
+function placesOf(rerouted: readonly Rerouted[]): Pick<BatchStanding, 'waiting' | 'movedTo'> {
+  const waiting = new Set<number>();
+  const movedTo = new Map<number, string>();
+  for (const { indexes, target, isIn } of rerouted) {
+    for (const index of indexes) {
+      if (isIn && target !== null) movedTo.set(index, target);
+      else waiting.add(index);
+    }
+  }
+  return { waiting, movedTo };
 }
 
 /**
@@ -175,7 +192,7 @@ export async function bumpAttempts(
   return database.service(async ({ client }) => {
     await checkLease(client, lease);
     await client.query(
-      `update batches set attempt = attempt + 1, restored = $3
+      `update batches set attempt = attempt + 1, restored = $3, restores = restores + 1
         where campaign_id = $1 and number = any($2::int[]) and restored is distinct from $3`,
       [campaign, numbers, epoch],
     );

@@ -4,7 +4,7 @@
  * a partition by time of creation, because ids are; the PARTITION BY clauses stand in the migrations.
  */
 import { sql } from 'drizzle-orm';
-import { index, integer, pgTable, primaryKey, smallint, text } from 'drizzle-orm/pg-core';
+import { boolean, index, integer, pgTable, primaryKey, smallint, text } from 'drizzle-orm/pg-core';
 import { bytea, id, int8, moment, organisationId } from './columns.ts';
 
 /** A campaign's share of one carrier, frozen at planning, and how far it has been put into Redis. */
@@ -56,6 +56,8 @@ export const batches = pgTable(
     attempt: smallint('attempt').notNull().default(1),
     /** The loss of Redis's data after which it was enqueued last; see src/record/reconcile.ts. */
     restored: text('restored'),
+    /** How often that was so. */
+    restores: smallint('restores').notNull().default(0),
   },
   (t) => [primaryKey({ columns: [t.campaignId, t.number] })],
 );
@@ -149,19 +151,31 @@ export const orphanReceipts = pgTable(
 
 /**
  * Messages that a carrier gave up unsent because it is away: they wait here to be put into another one's stream.
- * Written by the recorder with the outcomes that say so, removed by the planner once they are there.
+ * Written by the recorder with the outcomes that say so, decided about by the planner. Kept until their campaign is
+ * over: who gave what up once is not heard a second time, and where it went is asked when Redis is rebuilt.
  */
-export const reroutes = pgTable('reroutes', {
-  id: id(),
-  campaignId: int8('campaign_id').notNull(),
-  /** The carrier that gave them up; once there is an attempt, the one whose stream they go into. */
-  carrier: text('carrier').notNull(),
-  batch: integer('batch').notNull(),
-  /** Places in the batch, from 0. */
-  indexes: integer('indexes').array().notNull(),
-  /** With which attempt they are put in; none until a planner has decided. Doing it again then changes nothing. */
-  attempt: smallint('attempt'),
-});
+export const reroutes = pgTable(
+  'reroutes',
+  {
+    id: id(),
+    campaignId: int8('campaign_id').notNull(),
+    /** The carrier that gave them up, and the attempt with which it had them. */
+    carrier: text('carrier').notNull(),
+    sourceAttempt: smallint('source_attempt').notNull().default(0),
+    batch: integer('batch').notNull(),
+    /** Places in the batch, from 0. */
+    indexes: integer('indexes').array().notNull(),
+    /** Whose stream they go into, and with which attempt; none until a planner has decided. */
+    target: text('target'),
+    attempt: smallint('attempt'),
+    /** They are in that stream, or have been. */
+    isIn: boolean('is_in').notNull().default(false),
+  },
+  (t) => [
+    index('reroutes_campaign').on(t.campaignId, t.batch),
+    index('reroutes_waiting').on(t.id).where(sql`not is_in`),
+  ],
+);
 
 /** Messages from handsets, kept for later use. */
 export const inboundMessages = pgTable('inbound_messages', {

@@ -6,6 +6,7 @@
 import type { Clock } from '../clock.ts';
 import type { RecipientField, Route } from '../db/audience.ts';
 import type { Database } from '../db/client.ts';
+import { isFinished } from '../db/finish.ts';
 import {
   type CarrierShare,
   carrierShares,
@@ -15,11 +16,13 @@ import {
   countUnreached,
   fieldsOf,
   freeze,
+  isKnownEpoch,
   lockStanding,
   packedBatches,
   pageStanding,
 } from '../db/plan.ts';
 import { readProgress } from '../db/progress.ts';
+import { Fault } from '../fault.ts';
 import type { CampaignStatus, Enqueue, Id, Nature, PublishProgress } from '../handoff.ts';
 import type { Log } from '../telemetry.ts';
 import type { TurnKind, Turns } from './turns.ts';
@@ -107,24 +110,42 @@ async function enqueueShare(
   const content = contentOf(campaign, fields);
   const kind = kindOf(campaign);
   let next = share.next;
+  if (next > share.last) return true;
+  // Opened before anything is asked of PostgreSQL: a planner that stood still may come after the campaign is over.
+  const epoch = await parts.enqueue.open(share.carrier, content);
   while (next <= share.last && !signal.aborted) {
     const through = Math.min(next + pageBatches - 1, share.last);
-    const { batches, epochs } = await parts.turns.take(
+    const { batches, page } = await parts.turns.take(
       kind === 'large' ? 'page' : kind,
       parts.clock.monotonicMs(),
       async () => {
         const page = await pageStanding(pool, campaign.id);
         return {
-          epochs: page.epochs,
+          page,
           batches: await packedBatches(pool, campaign, { from: next, through, settleOnly: page.settleOnly }),
         };
       },
     );
-    const last = through === share.last;
-    const added = await parts.enqueue.enqueue(share.carrier, content, batches, { last, signal });
-    if (added > 0 && (await checkpoint(pool, campaign.id, share.carrier, next + added - 1, epochs))) next += added;
+    if (page.isEnqueued) {
+      await closeAgain(parts, campaign.id, [share.carrier]);
+      return false;
+    }
+    // What went into data that nobody has named yet would go in once more when they are restored.
+    if (!isKnownEpoch(page.epochs, epoch)) throw new Fault('redis', 'Redis lost its data and is not restored yet');
+    const added = await parts.enqueue.enqueue(share.carrier, content, batches, signal);
+    if (added > 0 && (await checkpoint(pool, campaign.id, share.carrier, next + added - 1, page.epochs))) next += added;
   }
   return next > share.last;
+}
+
+/** Closes what was opened for a campaign that turned out to be over. */
+export async function closeAgain(
+  { database, enqueue }: Pick<LaunchParts, 'database' | 'enqueue'>,
+  campaign: Id,
+  carriers: Iterable<string>,
+): Promise<void> {
+  if (!(await isFinished(database.pool, campaign))) return;
+  for (const carrier of carriers) await enqueue.close(carrier, campaign);
 }
 
 const verbs: Readonly<Partial<Record<CampaignStatus, 'pause' | 'resume' | 'cancel'>>> = {

@@ -5,12 +5,14 @@
 import assert from 'node:assert';
 import type { Clock } from '../clock.ts';
 import type { Database } from '../db/client.ts';
-import { contentOf, fieldsOf, packedBatches, type PlannedCampaign } from '../db/plan.ts';
+import { contentOf, fieldsOf, isKnownEpoch, packedBatches, type PlannedCampaign, readEpochNames } from '../db/plan.ts';
 import {
   campaignToReroute,
   decidedReroutes,
   type Decision,
   decideReroutes,
+  dropReroutes,
+  dropReroutesOf,
   endReroutes,
   type GivenUp,
   joinCarrier,
@@ -18,10 +20,11 @@ import {
   waitingReroutes,
   type Waiting,
 } from '../db/reroutes.ts';
+import { Fault } from '../fault.ts';
 import { type Batch, type Enqueue, lanes, type Nature, recordSeparator, unitSeparator } from '../handoff.ts';
 import type { Service } from '../service.ts';
 import type { Log } from '../telemetry.ts';
-import { tellStanding } from './launch.ts';
+import { closeAgain, tellStanding } from './launch.ts';
 import { Loop } from './loop.ts';
 import { routeOf, type RouteEntry } from './route.ts';
 
@@ -80,24 +83,37 @@ export class Rerouter implements Service {
 async function reroutePage(parts: RerouteParts, campaign: PlannedCampaign, signal: AbortSignal): Promise<void> {
   const { database, enqueue, log } = parts;
   const { pool } = database;
+  if (isOver(campaign)) return await dropReroutesOf(pool, campaign.id);
   await decidePage(parts, campaign);
-  const decided = await decidedReroutes(pool, campaign.id);
-  const batches = await batchesOf(pool, campaign, decided);
   const content = contentOf(campaign, fieldsOf(campaign.contents));
-  const targets = new Set(decided.map(({ carrier }) => carrier));
+  const targets = new Set((await decidedReroutes(pool, campaign.id)).map(({ target }) => target));
   for (const carrier of targets) await joinCarrier(pool, campaign, carrier);
   // A carrier that joins hears first of a pause or a cancellation.
   await tellStanding(parts, campaign.id, ['paused', 'cancelling']);
+  const epochs = await readEpochNames(pool);
   for (const carrier of targets) {
-    const given = decided.filter((reroute) => reroute.carrier === carrier).map((reroute) => batchOf(reroute, batches));
-    const added = await enqueue.enqueue(carrier, content, given, { last: false, signal });
+    if (!isKnownEpoch(epochs, await enqueue.open(carrier, content)))
+      throw new Fault('redis', 'Redis lost its data and is not restored yet');
+  }
+  // Asked again now that they are open: a planner that stood still may come after all is sent and over.
+  const decided = (await decidedReroutes(pool, campaign.id)).filter(({ target }) => targets.has(target));
+  if (decided.length === 0) return await closeAgain(parts, campaign.id, targets);
+  const batches = await batchesOf(pool, campaign, decided);
+  for (const carrier of targets) {
+    const given = decided.filter(({ target }) => target === carrier).map((reroute) => batchOf(reroute, batches));
+    const added = await enqueue.enqueue(carrier, content, given, signal);
     if (added < given.length) return;
   }
   await endReroutes(
     pool,
     decided.map((reroute) => reroute.id),
+    epochs,
   );
   log.warn('campaign.rerouted', { campaign: campaign.id, batches: decided.length, to: [...targets].join(' ') });
+}
+
+function isOver({ status }: PlannedCampaign): boolean {
+  return status === 'completed' || status === 'cancelled';
 }
 
 async function decidePage({ database: { pool }, routes }: RerouteParts, campaign: PlannedCampaign): Promise<void> {
@@ -106,7 +122,7 @@ async function decidePage({ database: { pool }, routes }: RerouteParts, campaign
   await decideReroutes(pool, campaign.id, decisions);
   // Of a batch that is not there any more nothing can be given to anybody.
   const decided = new Set(decisions.map(({ id }) => id));
-  await endReroutes(
+  await dropReroutes(
     pool,
     waiting.map(({ id }) => id).filter((id) => !decided.has(id)),
   );
@@ -116,7 +132,7 @@ async function decidePage({ database: { pool }, routes }: RerouteParts, campaign
 async function batchesOf(
   pool: Database['pool'],
   campaign: PlannedCampaign,
-  givenUp: readonly GivenUp[],
+  givenUp: readonly Pick<GivenUp, 'batch'>[],
 ): Promise<ReadonlyMap<number, Batch>> {
   if (givenUp.length === 0) return new Map();
   const numbers = givenUp.map(({ batch }) => batch);
@@ -150,6 +166,6 @@ export function divide(
       if (share === undefined) shares.set(target, [index]);
       else share.push(index);
     }
-    return [...shares].map(([target, share]) => ({ id, carrier: target, indexes: share }));
+    return [...shares].map(([target, share]) => ({ id, target, indexes: share }));
   });
 }

@@ -10,11 +10,10 @@ import { stateOfOutcome, stateOfReceipt } from '../db/fold.ts';
 import { idAtMs } from '../db/partitions.ts';
 import { findSubmissions, loadStates, type OrphanReceipt, orphansOf, type RecorderLease } from '../db/record.ts';
 import { RecordRows } from '../db/record-rows.ts';
-import type { GivenUp } from '../db/reroutes.ts';
 import { type Id, type InboundMessage, outcomeCodes, type OutcomeRecord, type ReceiptRecord } from '../handoff.ts';
 import { readOutcomes, readReceipts } from '../stream/entry.ts';
 import type { OrphanIds } from './orphans.ts';
-import type { Page } from './page.ts';
+import type { GivenUpEntry, Page } from './page.ts';
 import type { Entries } from './reader.ts';
 import { type Place, RecentIds } from './recent.ts';
 import { type BatchState, StateCache } from './states.ts';
@@ -49,7 +48,7 @@ type Draft = {
   /** Receipts whose ids are not among the recent ones. */
   readonly late: OrphanReceipt[];
   /** Messages that the carrier gave up, by entry. */
-  readonly givenUp: GivenUp[];
+  readonly givenUp: GivenUpEntry[];
 };
 
 /** Entries that are applied without a pause: a few milliseconds. */
@@ -108,7 +107,7 @@ export class CarrierBook {
     return { through, rows, changes, adopted: arrived, orphans, givenUp, inbound: inboundOf(receipts) };
   }
 
-  #applyOutcomes({ header, packed }: OutcomeRecord, state: BatchState, { rows, arrived, givenUp }: Draft): void {
+  #applyOutcomes({ id, header, packed }: OutcomeRecord, state: BatchState, { rows, arrived, givenUp }: Draft): void {
     const rerouted: number[] = [];
     const counts = this.#states.countsOf(header);
     rows.batch(header);
@@ -122,7 +121,9 @@ export class CarrierBook {
       if (this.#orphans.mayHave(bytes, idStart, idEnd)) arrived.push(bytes.toString('latin1', idStart, idEnd));
     });
     this.#states.touch(state);
-    if (rerouted.length > 0) givenUp.push({ campaign: header.campaign, batch: header.batch, indexes: rerouted });
+    if (rerouted.length === 0) return;
+    const { campaign, batch, attempt: sourceAttempt } = header;
+    givenUp.push({ entry: id, campaign, batch, sourceAttempt, indexes: rerouted });
   }
 
   #applyReceipts({ packed, atMs }: ReceiptRecord, { rows, unloaded, late }: Draft): void {

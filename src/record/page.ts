@@ -15,9 +15,13 @@ import {
   writeStates,
 } from '../db/record.ts';
 import type { RecordRows } from '../db/record-rows.ts';
+import { holdEpochs } from '../db/reconcile.ts';
 import { addReroutes, type GivenUp } from '../db/reroutes.ts';
 import type { Id, InboundMessage, RecordOffsets } from '../handoff.ts';
 import type { CampaignDelta, Changes } from './states.ts';
+
+/** What a carrier gave up, and the entry of its outcomes that says so. */
+export type GivenUpEntry = GivenUp & { readonly entry: string };
 
 /** See the head of this file. */
 export type Page = {
@@ -29,7 +33,7 @@ export type Page = {
   readonly adopted: readonly string[];
   readonly orphans: readonly OrphanReceipt[];
   /** Messages that wait for another carrier from now on. */
-  readonly givenUp: readonly GivenUp[];
+  readonly givenUp: readonly GivenUpEntry[];
   readonly inbound: readonly (InboundMessage & { readonly receivedAtMs: number })[];
 };
 
@@ -41,12 +45,16 @@ export type Flushed = {
   readonly campaigns: readonly Id[];
 };
 
-/** Writes a page in one transaction. @throws Fault `fenced` when the carrier is another recorder's, `postgres`. */
+/**
+ * Writes a page in one transaction. What was given up counts only while Redis's data are those of `epochs`: when they
+ * were lost since, whoever restores them looks after it, and must not find it here afterwards.
+ * @throws Fault `fenced` when the carrier is another recorder's, `postgres`.
+ */
 export async function writePage(
   database: Database,
   lease: RecorderLease,
   { through, rows, changes, adopted, orphans, givenUp, inbound }: Page,
-  leaseMs: number,
+  { leaseMs, epochs }: { readonly leaseMs: number; readonly epochs: string },
 ): Promise<Flushed> {
   const { carrier } = lease;
   const written = await database.service(async ({ client }) => {
@@ -54,7 +62,7 @@ export async function writePage(
     const count = await rows.send(client);
     await deleteOrphans(client, carrier, adopted);
     await addOrphans(client, carrier, orphans);
-    await addReroutes(client, carrier, givenUp);
+    if (givenUp.length > 0 && (await holdEpochs(client)) === epochs) await addReroutes(client, carrier, givenUp);
     await addInbound(client, carrier, inbound);
     await writeStates(client, carrier, changes.rows);
     await addProgress(client, carrier, changes.deltas.map(progressDelta));

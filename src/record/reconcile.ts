@@ -52,8 +52,8 @@ const restoringMark = 'restoring:';
 const pageBatches = 100;
 /** Every batch can have been sent. */
 const everything = new Taken({ ratePerSecond: 0, recipientsInHandsMax: Number.POSITIVE_INFINITY }, 0, 0);
-/** Times that a batch goes into Redis. */
-const attemptsMax = 5;
+/** Times that a batch is put into Redis again. */
+const restoresMax = 4;
 /** Redis's clock and ours may differ by this. */
 const clockMarginMs = 2000;
 const verbs: Readonly<Partial<Record<CampaignStatus, 'pause' | 'cancel'>>> = { paused: 'pause', cancelling: 'cancel' };
@@ -220,52 +220,66 @@ async function restoreShare(
   const { database, enqueue, conveyor, log } = options;
   const { carrier } = share;
   const verb = verbs[campaign.status];
-  if (verb !== undefined) await enqueue.control(carrier, campaign.id, verb);
+  if (verb !== undefined)
+    for (const name of await carriersOfCampaign(database.pool, campaign.id))
+      await enqueue.control(name, campaign.id, verb);
   for (let from = share.from; from <= share.through; from += pageBatches) {
     await takeLease(database.pool, lease.name, lease.owner, options.leaseMs);
     const through = Math.min(from + pageBatches - 1, share.through);
     const standings = await batchStandings(database.pool, campaign.id, from, through);
-    const again = new Map<number, readonly number[]>();
+    const again: Again = new Map();
     let unknown = 0;
     for (const standing of standings) {
       const isJudged = standing.restored === epoch;
       // What a carrier gave up may have been sent by the next one, whose pace says nothing of this share.
-      const bound = standing.gaveUp.size > 0 ? everything : taken;
-      const judged = judge(campaign.nature, standing.states, isJudged ? undefined : bound);
-      // What goes in again and again without an outcome is itself at fault.
-      const isHopeless = judged.kind === 'again' && !isJudged && standing.attempt >= attemptsMax;
+      const bound = standing.movedTo.size > 0 ? everything : taken;
+      const judged = judge(campaign.nature, standing.states, isJudged ? undefined : bound, standing.waiting);
       if (judged.kind === 'complete') continue;
-      if (judged.kind === 'again' && !isHopeless) again.set(standing.number, judged.only);
-      else {
-        unknown += 1;
-        await settleUnknown(options, campaign, carrier, standing, judged.only);
+      // What goes in again and again without an outcome is itself at fault.
+      const isHopeless = judged.kind === 'again' && !isJudged && standing.restores >= restoresMax;
+      const isAgain = judged.kind === 'again' && !isHopeless;
+      if (!isAgain) unknown += 1;
+      for (const [at, only] of byCarrier(carrier, standing, judged.only)) {
+        if (isAgain) again.set(at, (again.get(at) ?? new Map<number, readonly number[]>()).set(standing.number, only));
+        else await settleUnknown(options, campaign, at, standing, only);
       }
     }
-    await enqueueAgain(options, lease, epoch, campaign, carrier, again, signal);
+    await enqueueAgain(options, lease, epoch, campaign, again, signal);
     if (signal.aborted) return;
-    log.info('reconcile.share', { campaign: campaign.id, carrier, from, through, again: again.size, unknown });
+    const batches = [...again.values()].reduce((sum, of) => sum + of.size, 0);
+    log.info('reconcile.share', { campaign: campaign.id, carrier, from, through, again: batches, unknown });
   }
   await conveyor.raiseLastBatch(carrier, campaign.id, share.through);
 }
 
-/** Only those indexes: what has an outcome at one carrier would be counted at two. */
+/** What goes in again: of which batches which places, by carrier. */
+type Again = Map<string, Map<number, readonly number[]>>;
+
+/** Each place at the carrier that had it last: it would be counted at two, were it settled or sent at another. */
+function byCarrier(
+  planned: string,
+  { movedTo }: BatchStanding,
+  indexes: readonly number[],
+): ReadonlyMap<string, readonly number[]> {
+  const places = new Map<string, number[]>();
+  for (const index of indexes) {
+    const carrier = movedTo.get(index) ?? planned;
+    const known = places.get(carrier);
+    if (known === undefined) places.set(carrier, [index]);
+    else known.push(index);
+  }
+  return places;
+}
+
 async function settleUnknown(
-  { conveyor, clock, database }: ReconcilerOptions,
-  campaign: OpenCampaign,
+  { conveyor, clock }: ReconcilerOptions,
+  { id, organisation }: OpenCampaign,
   carrier: string,
-  { number, attempt, firstOrdinal, gaveUp }: BatchStanding,
-  only: readonly number[],
+  { number, attempt, firstOrdinal }: BatchStanding,
+  indexes: readonly number[],
 ): Promise<void> {
-  const { id, organisation } = campaign;
   const header = { campaign: id, organisation, batch: number, attempt, firstOrdinal, atMs: clock.nowMs() };
-  const gone = gaveUp.get(carrier);
-  const kept = gone === undefined ? only : only.filter((index) => !gone.has(index));
-  if (kept.length > 0) await conveyor.settle(carrier, header, kept, 'unknown');
-  if (gone === undefined || kept.length === only.length) return;
-  // What it gave up does not count at this carrier any more, but where it went.
-  const other = (await carriersOfCampaign(database.pool, id)).find((name) => !gaveUp.has(name)) ?? carrier;
-  const moved = only.filter((index) => gone.has(index));
-  await conveyor.settle(other, header, moved, 'unknown');
+  await conveyor.settle(carrier, header, indexes, 'unknown');
 }
 
 async function enqueueAgain(
@@ -273,21 +287,24 @@ async function enqueueAgain(
   lease: Lease,
   epoch: string,
   campaign: OpenCampaign,
-  carrier: string,
-  again: ReadonlyMap<number, readonly number[]>,
+  again: Again,
   signal: AbortSignal,
 ): Promise<void> {
   if (again.size === 0) return;
-  const numbers = [...again.keys()];
-  const attempts = await bumpAttempts(database, lease, campaign.id, numbers, epoch);
+  const numbers = [...new Set([...again.values()].flatMap((of) => [...of.keys()]))];
   const content = contentOf(campaign, fieldsOf(campaign.contents));
+  // Opened before the lease is asked for: one that stood still may come after the campaign is over.
+  for (const carrier of again.keys()) await enqueue.open(carrier, content);
+  const attempts = await bumpAttempts(database, lease, campaign.id, numbers, epoch);
   const range = { from: Math.min(...numbers), through: Math.max(...numbers), settleOnly: false };
   const packed = await packedBatches(database.pool, campaign, range);
-  const batches = packed.flatMap((batch): Batch[] => {
-    const only = again.get(batch.number);
-    const attempt = attempts.get(batch.number);
-    if (only === undefined || attempt === undefined) return [];
-    return [{ ...batch, attempt, ...(only.length === batch.recipients ? {} : { only }) }];
-  });
-  await enqueue.enqueue(carrier, content, batches, { last: false, signal });
+  for (const [carrier, of] of again) {
+    const batches = packed.flatMap((batch): Batch[] => {
+      const only = of.get(batch.number);
+      const attempt = attempts.get(batch.number);
+      if (only === undefined || attempt === undefined) return [];
+      return [{ ...batch, attempt, ...(only.length === batch.recipients ? {} : { only }) }];
+    });
+    await enqueue.enqueue(carrier, content, batches, signal);
+  }
 }

@@ -6,6 +6,7 @@
  */
 import type { Clock } from '../clock.ts';
 import type { Database } from '../db/client.ts';
+import { readEpochNames } from '../db/plan.ts';
 import { readProgress } from '../db/progress.ts';
 import { advance, orphanIds, type RecorderLease, releaseCarrier, takeCarrier } from '../db/record.ts';
 import { isFault } from '../fault.ts';
@@ -150,7 +151,7 @@ export class Recorder implements Service {
     let writing: Promise<void> = Promise.resolve();
     const write = async (page: Page): Promise<void> => {
       renewedMs = clock.monotonicMs();
-      const flushed = await writePage(database, lease, page, limits.leaseMs);
+      const flushed = await this.#write(lease, page);
       committed = page.through;
       onFlushed();
       this.#options.onFlush?.(lease.carrier, flushed, clock.monotonicMs() - renewedMs);
@@ -180,6 +181,23 @@ export class Recorder implements Service {
       await Promise.allSettled([writing]);
       this.#orphans.delete(lease.carrier);
     }
+  }
+
+  /**
+   * What was given up goes to another carrier, so Redis must not be able to fall back behind it: whoever found the
+   * batch there again would send it, or give it up once more.
+   */
+  async #write(lease: RecorderLease, page: Page): Promise<Flushed> {
+    const { database, limits, source, log } = this.#options;
+    const { leaseMs } = limits;
+    if (page.givenUp.length === 0) return await writePage(database, lease, page, { leaseMs, epochs: '' });
+    const epochs = await readEpochNames(database.pool);
+    const entries = page.givenUp.map(({ entry }) => entry);
+    const staying = await source.staying(lease.carrier, entries);
+    const givenUp = page.givenUp.filter(({ entry }) => staying.has(entry));
+    if (givenUp.length < entries.length)
+      log.warn('recorder.rerouted.gone', { carrier: lease.carrier, entries: entries.length - givenUp.length });
+    return await writePage(database, lease, { ...page, givenUp }, { leaseMs, epochs });
   }
 
   /** What stays in Redis is behind the offset, and goes with the next trim. */

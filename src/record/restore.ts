@@ -40,11 +40,18 @@ export type Verdict =
 
 /**
  * Judges a batch by its recorded states. Without `taken` it was judged before, and goes in again with the same
- * attempt, which changes nothing where it is in already.
+ * attempt, which changes nothing where it is in already. Places that are `waiting` to be given to another carrier are
+ * not missing: a planner puts them in.
  */
-export function judge(nature: Nature, states: Uint8Array, taken: Taken | undefined): Verdict {
+export function judge(
+  nature: Nature,
+  states: Uint8Array,
+  taken: Taken | undefined,
+  waiting: ReadonlySet<number> = new Set(),
+): Verdict {
   const only: number[] = [];
   for (let index = 0; index < states.length; index += 1) {
+    if (waiting.has(index)) continue;
     const state = states[index];
     const isOpen = state === messageStateCodes.pending;
     if (isOpen || (nature === 'alert' && state === messageStateCodes.unknown)) only.push(index);

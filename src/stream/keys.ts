@@ -42,6 +42,8 @@ export function carrierKeys(carrier: string) {
     up: `${tag}:up`,
     /** The operator's word on the carrier, and since when, epoch ms. */
     pause: `${tag}:pause`,
+    /** Counter that the recorder raises before it waits for a replica. */
+    seen: `${tag}:seen`,
     /** Channel: something to take (`take`), `pause`, `resume`, `cancel` with a campaign, or look at the `standing`. */
     wake: `${tag}:wake`,
   };

@@ -8,7 +8,7 @@ import { Fault } from '../fault.ts';
 import type { Batch, CampaignContent, Enqueue, Id } from '../handoff.ts';
 import type { Log } from '../telemetry.ts';
 import { batchHeader, entryVersion } from './entry.ts';
-import { carrierKeys } from './keys.ts';
+import { carrierKeys, planKeys } from './keys.ts';
 import type { RedisConnection } from './redis.ts';
 import { Replicas } from './replica.ts';
 import { type Script, script } from './script.ts';
@@ -43,21 +43,29 @@ export class Producer implements Enqueue {
   }
 
   /** See `Enqueue`. */
-  async enqueue(
-    carrier: string,
-    content: CampaignContent,
-    batches: readonly Batch[],
-    { signal }: { readonly last: boolean; readonly signal: AbortSignal },
-  ): Promise<number> {
+  async open(carrier: string, content: CampaignContent): Promise<string | undefined> {
     const { prefix } = carrierKeys(carrier);
     await this.#scripts.open(prefix, content.campaign, content.nature, content.weight, JSON.stringify(content));
+    return (await this.#redis.get(planKeys.epoch)) ?? undefined;
+  }
+
+  /** See `Enqueue`. */
+  async enqueue(
+    carrier: string,
+    { campaign, nature }: Pick<CampaignContent, 'campaign' | 'nature'>,
+    batches: readonly Batch[],
+    signal: AbortSignal,
+  ): Promise<number> {
+    const { prefix } = carrierKeys(carrier);
+    // Where there is a replica, these are on it before the planner goes on: alerts (see README, "What can go wrong"),
+    // and what goes in again, which nobody compares with what Redis has as the reconciler does the first attempts.
+    const isDurable = nature === 'alert' || batches.some(({ attempt }) => attempt > 1);
     for (let first = 0; first < batches.length; first += addedAtOnceMax) {
-      if (content.nature === 'information') await this.#room(carrier, signal);
+      if (nature === 'information') await this.#room(carrier, signal);
       if (signal.aborted) return first;
-      const add = () => this.#add(prefix, content.campaign, batches.slice(first, first + addedAtOnceMax));
+      const add = () => this.#add(prefix, campaign, batches.slice(first, first + addedAtOnceMax));
       const isLast = first + addedAtOnceMax >= batches.length;
-      // Where there is a replica, an alert is on it before the planner goes on; see README, "What can go wrong".
-      if (content.nature === 'alert' && isLast) await this.#replicasOf(prefix).reached(add);
+      if (isDurable && isLast) await this.#replicasOf(prefix).reached(add);
       else await add();
     }
     return batches.length;
@@ -79,8 +87,8 @@ export class Producer implements Enqueue {
       return [batch.number, batch.attempt, batchHeader(batch), batch.packed, recipients];
     });
     const added = await this.#scripts.enqueue(prefix, campaign, entryVersion, ...args);
-    // Redis lost its data a moment ago; what it does not have must not count as enqueued.
-    if (added === -1) throw new Fault('redis', `campaign ${campaign} is not open in Redis any more; enqueue it again`);
+    // It is over, or Redis lost its data a moment ago: what it does not have must not count as enqueued.
+    if (added === -1) throw new Fault('redis', `campaign ${campaign} is not open in Redis any more`);
   }
 
   #replicasOf(prefix: string): Replicas {

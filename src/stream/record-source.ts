@@ -2,22 +2,37 @@
  * The recorder's side of a carrier's streams: outcomes and receipts after the offsets that PostgreSQL holds.
  * Entries are deleted only once they are committed there.
  */
+import type { Clock } from '../clock.ts';
 import type { OutcomeRecord, ReceiptRecord, RecordOffsets, RecordRead, RecordSource } from '../handoff.ts';
+import type { Log } from '../telemetry.ts';
 import { readOutcomeEntry, readReceiptEntry } from './entry.ts';
 import { carrierKeys } from './keys.ts';
 import { clockOf } from './owner.ts';
 import type { RedisConnection } from './redis.ts';
+import { Replicas } from './replica.ts';
+import { type Script, script } from './script.ts';
 
 type Entry = [Buffer, Buffer[]];
+
+/** KEYS prefix. Writes something, also at `maxmemory`, so that its way to a replica can be waited for. */
+const seenScript = `#!lua flags=allow-oom
+return redis.call('INCR', KEYS[1] .. ':seen')
+`;
 
 /** Reads through one connection of the role `command`. */
 export class StreamRecordSource implements RecordSource {
   readonly #redis: RedisConnection;
   readonly #timeOf: (key: string) => Promise<number>;
+  readonly #seen: Script;
+  readonly #waiting: { readonly clock: Clock; readonly log: Log } | undefined;
+  readonly #replicas = new Map<string, Replicas>();
 
-  constructor(redis: RedisConnection) {
+  /** With `waiting` replicas are waited for where there are any. */
+  constructor(redis: RedisConnection, waiting?: { readonly clock: Clock; readonly log: Log }) {
     this.#redis = redis;
     this.#timeOf = clockOf(redis);
+    this.#seen = script(redis, seenScript);
+    this.#waiting = waiting;
   }
 
   /** See `RecordSource`. */
@@ -30,8 +45,8 @@ export class StreamRecordSource implements RecordSource {
     // By the clock that stamps the carrier's outcomes.
     const nowMs = Math.floor(await this.#timeOf(keys.prefix));
     const [outcomeEntries, receiptEntries] = await Promise.all([
-      this.#range(keys.outcomes, after.outcomes, limits.outcomeEntriesMax),
-      this.#range(keys.receipts, after.receipts, limits.receiptEntriesMax),
+      this.#range(keys.outcomes, `(${after.outcomes}`, '+', limits.outcomeEntriesMax),
+      this.#range(keys.receipts, `(${after.receipts}`, '+', limits.receiptEntriesMax),
     ]);
     const lastId = outcomeEntries.at(-1)?.[0].toString() ?? after.outcomes;
     const mayHaveMore = outcomeEntries.length >= limits.outcomeEntriesMax;
@@ -47,6 +62,16 @@ export class StreamRecordSource implements RecordSource {
   }
 
   /** See `RecordSource`. */
+  async staying(carrier: string, entries: readonly string[]): Promise<ReadonlySet<string>> {
+    const { prefix, outcomes } = carrierKeys(carrier);
+    // What is written now reaches a replica after everything that was written before.
+    await this.#reached(prefix, () => this.#seen(prefix));
+    // Asked for after that: another server may have answered meanwhile, and only what it has is sure.
+    const found = await Promise.all(entries.map(async (id) => (await this.#range(outcomes, id, id, 1)).length > 0));
+    return new Set(entries.filter((_, at) => found[at]));
+  }
+
+  /** See `RecordSource`. */
   async trim(carrier: string, through: RecordOffsets): Promise<void> {
     const keys = carrierKeys(carrier);
     // MINID is safe here, as MAXLEN never is: nothing at or before the offset is needed by anybody.
@@ -56,9 +81,17 @@ export class StreamRecordSource implements RecordSource {
     ]);
   }
 
-  async #range(key: string, after: string, entriesMax: number): Promise<Entry[]> {
+  async #reached(prefix: string, write: () => Promise<unknown>): Promise<void> {
+    if (this.#waiting === undefined) return;
+    const { clock, log } = this.#waiting;
+    const replicas = this.#replicas.get(prefix) ?? new Replicas(this.#redis, prefix, clock, log);
+    this.#replicas.set(prefix, replicas);
+    await replicas.reached(write);
+  }
+
+  async #range(key: string, from: string, through: string, entriesMax: number): Promise<Entry[]> {
     if (entriesMax < 1) return [];
-    return await this.#redis.xrangeBuffer(key, `(${after}`, '+', 'COUNT', entriesMax);
+    return await this.#redis.xrangeBuffer(key, from, through, 'COUNT', entriesMax);
   }
 }
 

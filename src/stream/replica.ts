@@ -1,6 +1,6 @@
 /**
  * Waits until what a connection wrote is on a replica too, where there is one: a replica that takes over then knows of
- * it. Runs in workers and the planner. A replica that does not answer in time counts as none for a while, since
+ * it. Runs in workers, planners and recorders. A replica that does not answer in time counts as none for a while, since
  * sending must go on without it.
  */
 import type { Redis } from 'ioredis';

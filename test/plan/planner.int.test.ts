@@ -1,121 +1,27 @@
 /** The planner on real PostgreSQL and Redis: from a launched campaign to batches in streams, and to its end. */
-import pg from 'pg';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { systemClock } from '../../src/clock.ts';
-import { connect, type Database } from '../../src/db/client.ts';
-import type { Batch, CommandQueue, Enqueue, Id, ProgressEvent } from '../../src/handoff.ts';
-import { Planner, type PlannerLimits } from '../../src/plan/planner.ts';
-import { Commands, publishCommand } from '../../src/stream/commands.ts';
-import { readBatch } from '../../src/stream/entry.ts';
+import { expect, test } from 'vitest';
+import type { Enqueue, Id } from '../../src/handoff.ts';
+import { publishCommand } from '../../src/stream/commands.ts';
 import { carrierKeys } from '../../src/stream/keys.ts';
-import { Producer } from '../../src/stream/producer.ts';
-import { connectRedis, type RedisConnection } from '../../src/stream/redis.ts';
-import { silentLog } from '../../src/telemetry.ts';
-import { type TestDatabase, testDatabase } from '../support/postgres.ts';
-import { testRedis } from '../support/redis.ts';
-import { addCampaign, addManyResidents, addOrganisation, addResidents } from '../support/town.ts';
+import { addCampaign, addOrganisation, addResidents } from '../support/town.ts';
+import {
+  addressesOf,
+  allAddresses,
+  batchesOf,
+  campaignOf,
+  events,
+  organisation,
+  owner,
+  preparePlanners,
+  producer,
+  recipients,
+  redis,
+  service,
+  startPlanner,
+  until,
+} from './planner-scene.ts';
 
-const recipients = 260;
-const carriers = [
-  { name: 'north', prefixes: ['336'], order: 0, ratePerSecond: 10 },
-  { name: 'south', prefixes: ['3363998010'], order: 0, ratePerSecond: 10 },
-];
-const limits: PlannerLimits = {
-  batchSecondsMax: 1,
-  batchRecipientsMax: 500,
-  campaignsAtOnceMax: 1,
-  leaseMs: 1000,
-  sweepMs: 20,
-  receiptWaitMs: 3_600_000,
-};
-
-let database: TestDatabase;
-let owner: pg.Client;
-let service: Database;
-let redisUrl: string;
-let redis: RedisConnection;
-let organisation: Id;
-let events: ProgressEvent[];
-const planners: Planner[] = [];
-const connections: RedisConnection[] = [];
-
-beforeEach(async () => {
-  database = await testDatabase();
-  owner = new pg.Client({ connectionString: database.ownerUrl });
-  await owner.connect();
-  const options = { poolMax: 4, applicationName: 'test', statementTimeoutMs: 0, log: silentLog };
-  service = connect({ url: database.serviceUrl, ...options });
-  redisUrl = (await testRedis()).url;
-  redis = await connectRedis(redisUrl, 'command', silentLog);
-  organisation = await addOrganisation(owner);
-  await addManyResidents(owner, organisation, recipients);
-  events = [];
-});
-
-afterEach(async () => {
-  for (const planner of planners.splice(0)) await planner.stop();
-  for (const connection of connections.splice(0)) connection.disconnect();
-  redis.disconnect();
-  await service.close();
-  await owner.end();
-  await database.drop();
-});
-
-function producer(waitingBytesMax = 1 << 30): Producer {
-  return new Producer(redis, waitingBytesMax, systemClock, silentLog);
-}
-
-async function startPlanner(
-  name: string,
-  enqueue: Enqueue = producer(),
-  changed: Partial<PlannerLimits> = {},
-): Promise<Planner> {
-  const reading = await connectRedis(redisUrl, 'reading', silentLog);
-  connections.push(reading);
-  const commands: CommandQueue = new Commands(reading, redis, name);
-  const planner = new Planner({
-    planner: name,
-    database: service,
-    commands,
-    enqueue,
-    publish: async (told) => void events.push(...told),
-    carriers,
-    limits: { ...limits, ...changed },
-    clock: systemClock,
-    log: silentLog,
-  });
-  planners.push(planner);
-  await planner.start();
-  return planner;
-}
-
-/** Looks until it holds; each look is a round trip to a server. */
-async function until<T>(look: () => Promise<T>, holds: (value: T) => boolean): Promise<T> {
-  for (;;) {
-    const value = await look();
-    if (holds(value)) return value;
-  }
-}
-
-async function campaignOf(id: Id): Promise<{ status: string; enqueued: boolean; planner: string | null }> {
-  const { rows } = await owner.query<{ status: string; enqueued: boolean; planner: string | null }>(
-    'select status, enqueued_at is not null as enqueued, planner from campaigns where id = $1',
-    [id],
-  );
-  return rows[0]!;
-}
-
-async function batchesOf(carrier: string, campaign: Id): Promise<Batch[]> {
-  const entries = await redis.xrangeBuffer(carrierKeys(carrier).campaign(campaign), '-', '+');
-  return entries.map(([, fields]) => readBatch(fields));
-}
-
-async function addressesOf(campaign: Id): Promise<string[]> {
-  const batches = [...(await batchesOf('north', campaign)), ...(await batchesOf('south', campaign))];
-  return batches.flatMap((batch) => batch.packed.toString().split('\x1e'));
-}
-
-const allAddresses = Array.from({ length: recipients }, (_, i) => String(33_639_980_000 + i));
+preparePlanners();
 
 test('planner - a launched campaign is in its carriers’ streams, each address once and at its carrier', async () => {
   const id = await addCampaign(owner, organisation);
@@ -155,54 +61,6 @@ test('planner - a campaign for nobody is completed, with the reasons counted', a
   expect(rows).toEqual([{ recipients: 0, unreachable: { noMobile: 1, optedOut: 1, noCarrier: 0 }, duplicates: 0 }]);
 });
 
-test('planner - what was frozen and not counted by a planner that died is counted by the next', async () => {
-  const id = await addCampaign(owner, organisation);
-  const real = producer();
-  await startPlanner('one', {
-    control: (...args) => real.control(...args),
-    close: (...args) => real.close(...args),
-    enqueue: () => Promise.reject(new Error('Redis is away')),
-  });
-  const frozen = async () => (await owner.query('select 1 from campaigns where planned_at is not null')).rowCount;
-  await until(frozen, (count) => count === 1);
-  await planners.splice(0)[0]?.stop();
-  await owner.query(`update campaigns set planner = null, unreachable = '{"noCarrier": 0}' where id = $1`, [id]);
-  await startPlanner('two');
-  await until(
-    () => campaignOf(id),
-    (campaign) => campaign.enqueued,
-  );
-  const { rows } = await owner.query('select unreachable from campaigns where id = $1', [id]);
-  expect(rows).toEqual([{ unreachable: { noMobile: 0, optedOut: 0, noCarrier: 0 } }]);
-});
-
-test('planner - what one planner left half done another finishes, and nothing is in twice', async () => {
-  const id = await addCampaign(owner, organisation);
-  const real = producer();
-  let added = 0;
-  const dies: Enqueue = {
-    control: (...args) => real.control(...args),
-    close: (...args) => real.close(...args),
-    async enqueue(carrier, content, batches, options) {
-      await real.enqueue(carrier, content, batches.slice(0, 3), options);
-      added += 1;
-      throw new Error('the planner died here');
-    },
-  };
-  const first = await startPlanner('one', dies);
-  await until(
-    () => redis.ping(),
-    () => added >= 2,
-  );
-  await first.stop();
-  await startPlanner('two');
-  await until(
-    () => campaignOf(id),
-    (campaign) => campaign.enqueued,
-  );
-  expect((await addressesOf(id)).sort()).toEqual(allAddresses);
-});
-
 test('planner - pause, resume and cancel reach the carriers, from the stream and from the outbox', async () => {
   const id = await addCampaign(owner, organisation);
   await startPlanner('one');
@@ -237,6 +95,7 @@ test('planner - a campaign that was paused or cancelled while it was planned rea
   const paused = await addCampaign(owner, organisation);
   const real = producer();
   const slow: Enqueue = {
+    open: (...args) => real.open(...args),
     control: (...args) => real.control(...args),
     close: (...args) => real.close(...args),
     async enqueue(carrier, content, batches, options) {

@@ -9,12 +9,13 @@ import { type Batch, type Enqueue, type Id, recordSeparator } from '../../src/ha
 import { Rerouter } from '../../src/plan/reroute.ts';
 import { isReplaced, routeTable } from '../../src/plan/route.ts';
 import { readBatch } from '../../src/stream/entry.ts';
-import { carrierKeys } from '../../src/stream/keys.ts';
+import { carrierKeys, planKeys } from '../../src/stream/keys.ts';
 import { Producer } from '../../src/stream/producer.ts';
 import { connectRedis, type RedisConnection } from '../../src/stream/redis.ts';
 import { silentLog } from '../../src/telemetry.ts';
 import { type TestDatabase, testDatabase } from '../support/postgres.ts';
 import { testRedis } from '../support/redis.ts';
+import { standingEnqueue } from '../support/standing-enqueue.ts';
 import { addCampaign, addManyResidents, addOrganisation } from '../support/town.ts';
 
 const carriers = [
@@ -27,7 +28,9 @@ let owner: pg.Client;
 let service: Database;
 let redis: RedisConnection;
 let campaign: Id;
+let givenUp = 0;
 const rerouters: Rerouter[] = [];
+const goOns: (() => void)[] = [];
 
 beforeEach(async () => {
   database = await testDatabase();
@@ -51,6 +54,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
+  for (const goOn of goOns.splice(0)) goOn();
   for (const rerouter of rerouters.splice(0)) await rerouter.stop();
   redis.disconnect();
   await service.close();
@@ -70,13 +74,16 @@ function producer(): Producer {
   return new Producer(redis, 1 << 30, systemClock, silentLog);
 }
 
+/** Each time as another attempt: the same is not given up twice. */
 async function giveUp(carrier: string, batch: number, indexes: readonly number[]): Promise<void> {
-  await service.service(({ client }) => addReroutes(client, carrier, [{ campaign, batch, indexes }]));
+  givenUp += 1;
+  const all = [{ campaign, batch, indexes, sourceAttempt: givenUp }];
+  await service.service(({ client }) => addReroutes(client, carrier, all));
 }
 
 async function nothingWaits(): Promise<void> {
   for (;;) {
-    const { rows } = await owner.query<{ left: number }>('select count(*)::int as left from reroutes');
+    const { rows } = await owner.query<{ left: number }>('select count(*)::int as left from reroutes where not is_in');
     if (rows[0]!.left === 0) return;
   }
 }
@@ -118,6 +125,7 @@ test('reroute - killed after it enqueued, and two at once: everything is in once
   const real = producer();
   let killed = false;
   const dying: Enqueue = {
+    open: (...args) => real.open(...args),
     control: (...args) => real.control(...args),
     close: (...args) => real.close(...args),
     async enqueue(...args) {
@@ -146,6 +154,7 @@ test('reroute - what is decided stays so, though carriers came and went: nothing
   let enqueued: () => void = () => undefined;
   const isIn = new Promise<void>((resolve) => (enqueued = resolve));
   const dying: Enqueue = {
+    open: (...args) => real.open(...args),
     control: (...args) => real.control(...args),
     close: (...args) => real.close(...args),
     async enqueue(...args) {
@@ -192,6 +201,60 @@ test('reroute - a carrier that is back keeps what no other can have', async () =
   await nothingWaits();
   expect(await streamOf('south')).toEqual([]);
   expect(await streamOf('north')).toMatchObject([{ number: 1, attempt: 2, only: [0] }]);
+});
+
+test.each(['open', 'enqueue'] as const)(
+  'reroute - one that stood still before %s adds nothing to a campaign that is over',
+  async (step) => {
+    await giveUp('north', 1, [1, 2]);
+    const still = standingEnqueue(producer(), step);
+    goOns.push(still.goOn);
+    const late = begin(isUp, still.enqueue);
+    await still.reached;
+    begin(isUp);
+    await nothingWaits();
+    // Everything is sent, and the campaign closed.
+    await redis.xtrim(carrierKeys('south').campaign(campaign), 'MAXLEN', 0);
+    for (const { name } of carriers) expect(await producer().close(name, campaign)).toBe(true);
+    await owner.query("update campaigns set status = 'completed', finished_at = now() where id = $1", [campaign]);
+    still.goOn();
+    await late.stop();
+    expect(await streamOf('south')).toEqual([]);
+    expect(await redis.exists(carrierKeys('south').meta(campaign))).toBe(0);
+  },
+);
+
+test('reroute - of a campaign that is over nothing waits', async () => {
+  await giveUp('north', 1, [1, 2]);
+  await owner.query("update campaigns set status = 'completed', finished_at = now() where id = $1", [campaign]);
+  begin(isUp);
+  await nothingWaits();
+  expect(await streamOf('south')).toEqual([]);
+});
+
+test('reroute - what went into data that were lost meanwhile goes in again', async () => {
+  await owner.query("insert into settings values ('redis-epoch', 'one')");
+  await redis.set(planKeys.epoch, 'one');
+  await giveUp('north', 1, [1, 2]);
+  const real = producer();
+  let isLost = false;
+  const losing: Enqueue = {
+    control: (...args) => real.control(...args),
+    close: (...args) => real.close(...args),
+    open: (...args) => real.open(...args),
+    async enqueue(...args) {
+      const added = await real.enqueue(...args);
+      if (isLost) return added;
+      isLost = true;
+      await redis.flushdb();
+      await redis.set(planKeys.epoch, 'restoring:two');
+      await owner.query("insert into settings values ('redis-epoch-restoring', 'two')");
+      return added;
+    },
+  };
+  begin(isUp, losing);
+  await nothingWaits();
+  expect(await streamOf('south')).toMatchObject([{ number: 1, attempt: 2, only: [1, 2] }]);
 });
 
 test('replaced - only a carrier whose every prefix somebody else serves now', () => {

@@ -1,149 +1,27 @@
 /** Rebuilding a Redis that lost its data, on real Redis and PostgreSQL. */
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
-import {
-  type Batch,
-  type Conveyor,
-  type Enqueue,
-  type Id,
-  messageStateCodes,
-  type Nature,
-  outcomeCodes,
-} from '../../src/handoff.ts';
-import { reconcile, type ReconcilerOptions } from '../../src/record/reconcile.ts';
+import { type Enqueue, type Id, messageStateCodes, type Nature } from '../../src/handoff.ts';
+import { reconcile } from '../../src/record/reconcile.ts';
 import { Reconciler } from '../../src/record/reconciler.ts';
 import { judge, Taken } from '../../src/record/restore.ts';
 import { Stranded } from '../../src/record/stranded.ts';
-import { StreamConveyor } from '../../src/stream/conveyor.ts';
-import { readBatch, readOutcomes } from '../../src/stream/entry.ts';
 import { carrierKeys, planKeys } from '../../src/stream/keys.ts';
 import { Producer } from '../../src/stream/producer.ts';
 import { silentLog } from '../../src/telemetry.ts';
-import { carrier, Scene, type TestOutcome } from './scene.ts';
+import { accepted, batchSize, restoreScene, signal } from './restore-scene.ts';
+import { carrier } from './scene.ts';
 
 const keys = carrierKeys(carrier);
-const { signal } = new AbortController();
-const batchSize = 10;
-
-let s: Scene;
-
-beforeEach(async () => {
-  s = await Scene.open();
-});
-
-afterEach(async () => {
-  await s.close();
-  await s.database.drop();
-});
-
-function conveyor(): Conveyor {
-  return {
-    epoch: async () => (await s.redis.get(planKeys.epoch)) ?? undefined,
-    setEpoch: async (epoch) => void (await s.redis.set(planKeys.epoch, epoch)),
-    lastBatch: async (name, campaign) => Number((await s.redis.hget(carrierKeys(name).meta(campaign), 'last')) ?? 0),
-    raiseLastBatch: async (name, campaign, batch) =>
-      void (await s.redis.hset(carrierKeys(name).meta(campaign), 'last', batch)),
-    batchesLeft: async (name, campaign) => await s.redis.xlen(carrierKeys(name).campaign(campaign)),
-    lastOutcome: async (name) =>
-      (await s.redis.xrevrange(carrierKeys(name).outcomes, '+', '-', 'COUNT', 1))[0]?.[0] ?? '0-0',
-    settle: (...args) => new StreamConveyor(s.redis).settle(...args),
-  };
-}
-
-function options(changed: Partial<ReconcilerOptions> = {}): ReconcilerOptions {
-  return {
-    owner: 'one',
-    database: s.service,
-    conveyor: conveyor(),
-    enqueue: new Producer(s.redis, 1 << 30, systemClock, silentLog),
-    // Nothing can be sent by rate, so that only what workers hold counts.
-    reachOf: () => ({ ratePerSecond: 0, recipientsInHandsMax: 2 * batchSize }),
-    leaseMs: 60_000,
-    clock: systemClock,
-    log: silentLog,
-    ...changed,
-  };
-}
-
-/** A campaign of five batches, of which the first `enqueued` have been in Redis. */
-async function campaignOfBatches(nature: Nature, enqueued: number, status = 'sending'): Promise<Id> {
-  const id = await s.campaign(5 * batchSize);
-  await s.owner.query('update campaigns set nature = $2, status = $3 where id = $1', [id, nature, status]);
-  const own = [id, s.organisation, batchSize];
-  await s.owner.query(
-    `insert into batches select $1, n, $2, 'north', 'fr', (n - 1) * $3::int, $3::int from generate_series(1, 5) n`,
-    own,
-  );
-  await s.owner.query(
-    `insert into recipients (campaign_id, batch, organisation_id, residents, packed)
-      select $1, o / $3::int + 1, $2, array_agg(o), string_agg((33639980000 + o)::text, chr(30))
-      from generate_series(0, 5 * $3::int - 1) o group by 2`,
-    own,
-  );
-  await s.owner.query("insert into campaign_carriers values ($1, 'north', $2, 50, 1, 5, $3)", [
-    id,
-    s.organisation,
-    enqueued,
-  ]);
-  return id;
-}
-
-function accepted(from: number, count: number): TestOutcome[] {
-  return Array.from({ length: count }, (_, i) => ({ index: from + i, kind: 'accepted', id: `id-${from + i}` }));
-}
-
-async function recordOutcomes(
-  campaign: Id,
-  batches: readonly (readonly [batch: number, outcomes: TestOutcome[]])[],
-): Promise<void> {
-  const recorder = await s.record();
-  let count = 0;
-  for (const [batch, outcomes] of batches) {
-    await s.outcomes(campaign, batch, (batch - 1) * batchSize, outcomes);
-    count += outcomes.length;
-  }
-  await s.until(
-    () => s.count('submissions'),
-    (rows) => rows === count,
-  );
-  await recorder.stop();
-}
-
-async function inRedis(campaign: Id): Promise<Batch[]> {
-  return (await s.redis.xrangeBuffer(keys.campaign(campaign), '-', '+')).map(([, fields]) => readBatch(fields));
-}
-
-/** Batch, first index and count of each record of outcomes that were added. */
-async function unknownRuns(at: string): Promise<number[][]> {
-  const entries = await s.redis.xrangeBuffer(carrierKeys(at).outcomes, '-', '+');
-  return entries.flatMap(([, fields]) => {
-    const { batch } = JSON.parse(String(fields[3])) as { batch: number };
-    const runs: number[][] = [];
-    readOutcomes(fields[5]!, (index, count, _s, _n, code) => {
-      expect(code).toBe(outcomeCodes.unknown);
-      runs.push([batch, index, count]);
-    });
-    return runs;
-  });
-}
-
-async function unknownBatches(at = carrier): Promise<number[]> {
-  const entries = await s.redis.xrangeBuffer(carrierKeys(at).outcomes, '-', '+');
-  return entries.map(([, fields]) => {
-    readOutcomes(fields[5]!, (_i, count, _s, _n, code) => {
-      expect([count, code]).toEqual([batchSize, outcomeCodes.unknown]);
-    });
-    return (JSON.parse(String(fields[3])) as { batch: number }).batch;
-  });
-}
+const { scene, options, campaignOfBatches, recordOutcomes, inRedis, unknownBatches } = restoreScene();
 
 test('reconcile - the first look names what is there, and a Redis that kept its data is left alone', async () => {
   const campaign = await campaignOfBatches('alert', 0);
   expect(await reconcile(options(), signal)).toBe('good');
-  const epoch = await s.redis.get(planKeys.epoch);
+  const epoch = await scene().redis.get(planKeys.epoch);
   expect(epoch).not.toBeNull();
   expect(await reconcile(options(), signal)).toBe('good');
-  expect(await s.redis.get(planKeys.epoch)).toBe(epoch);
+  expect(await scene().redis.get(planKeys.epoch)).toBe(epoch);
   expect(await inRedis(campaign)).toEqual([]);
 });
 
@@ -151,8 +29,8 @@ test('reconcile - a Redis that only lost its last moments gets back what it lost
   await reconcile(options(), signal);
   const campaign = await campaignOfBatches('alert', 5);
   const other = await campaignOfBatches('alert', 5);
-  await s.redis.hset(keys.meta(campaign), 'last', 3);
-  await s.redis.hset(keys.meta(other), 'last', 5);
+  await scene().redis.hset(keys.meta(campaign), 'last', 3);
+  await scene().redis.hset(keys.meta(other), 'last', 5);
   expect(await reconcile(options(), signal)).toBe('restored');
   expect(await reconcile(options(), signal)).toBe('good');
   expect((await inRedis(campaign)).map(({ number, attempt }) => [number, attempt])).toEqual([
@@ -166,7 +44,7 @@ test('reconcile - information that may have been sent is unknown, what waited be
   await reconcile(options(), signal);
   const campaign = await campaignOfBatches('information', 4);
   await recordOutcomes(campaign, [[1, accepted(0, 10)]]);
-  await s.redis.flushdb();
+  await scene().redis.flushdb();
   expect(await reconcile(options(), signal)).toBe('restored');
   expect(await unknownBatches()).toEqual([2, 3]);
   const [batch, ...others] = await inRedis(campaign);
@@ -182,58 +60,23 @@ test('reconcile - of an alert everything without an answer goes in again, and no
     [1, accepted(0, 10)],
     [2, [...accepted(0, 4), { index: 4, kind: 'unknown' }]],
   ]);
-  await s.redis.flushdb();
+  await scene().redis.flushdb();
   await reconcile(options(), signal);
   const batches = await inRedis(campaign);
   expect(batches.map(({ number, only }) => [number, only])).toEqual([
     [2, [4, 5, 6, 7, 8, 9]],
     [3, undefined],
   ]);
-  expect(await s.redis.xlen(keys.outcomes)).toBe(0);
-});
-
-test('reconcile - information that a carrier gave up may have been sent by the next: it is unknown there', async () => {
-  await reconcile(options({ reachOf: () => ({ ratePerSecond: 0, recipientsInHandsMax: 0 }) }), signal);
-  const campaign = await campaignOfBatches('information', 3);
-  const givenUp = Array.from({ length: batchSize }, (_, index): TestOutcome => ({ index, kind: 'rerouted' }));
-  await recordOutcomes(campaign, [
-    [1, accepted(0, batchSize)],
-    [2, givenUp],
-  ]);
-  const { rows } = await s.owner.query('select batch, indexes from reroutes where campaign_id = $1', [campaign]);
-  expect(rows).toEqual([{ batch: 2, indexes: Array.from({ length: batchSize }, (_, at) => at) }]);
-  await s.owner.query("insert into campaign_carriers values ($1, 'south', $2, 0, 1, 0, 0)", [campaign, s.organisation]);
-  await s.redis.flushdb();
-  await reconcile(options({ reachOf: () => ({ ratePerSecond: 0, recipientsInHandsMax: 0 }) }), signal);
-  expect(await unknownBatches()).toEqual([]);
-  expect(await unknownBatches('south')).toEqual([2]);
-  expect((await inRedis(campaign)).map(({ number }) => number)).toEqual([3]);
-});
-
-test('reconcile - of a batch given up in part what lacks an outcome is unknown, each at its carrier', async () => {
-  await reconcile(options(), signal);
-  const campaign = await campaignOfBatches('information', 1);
-  const givenUp = [3, 4, 7].map((index): TestOutcome => ({ index, kind: 'rerouted' }));
-  await recordOutcomes(campaign, [[1, [...accepted(0, 3), ...givenUp]]]);
-  await s.owner.query("insert into campaign_carriers values ($1, 'south', $2, 0, 1, 0, 0)", [campaign, s.organisation]);
-  await s.redis.flushdb();
-  await reconcile(options(), signal);
-  expect(await unknownRuns('south')).toEqual([
-    [1, 3, 2],
-    [1, 7, 1],
-  ]);
-  expect(await unknownRuns(carrier)).toEqual([
-    [1, 5, 2],
-    [1, 8, 2],
-  ]);
+  expect(await scene().redis.xlen(keys.outcomes)).toBe(0);
 });
 
 test('reconcile - one that died in the middle is finished by another, and nothing goes in twice', async () => {
   await reconcile(options(), signal);
   const campaign = await campaignOfBatches('alert', 5);
-  await s.redis.flushdb();
-  const real = new Producer(s.redis, 1 << 30, systemClock, silentLog);
+  await scene().redis.flushdb();
+  const real = new Producer(scene().redis, 1 << 30, systemClock, silentLog);
   const dies: Enqueue = {
+    open: (...args) => real.open(...args),
     control: (...args) => real.control(...args),
     close: (...args) => real.close(...args),
     async enqueue(name, content, batches, rest) {
@@ -243,10 +86,10 @@ test('reconcile - one that died in the middle is finished by another, and nothin
   };
   await expect(reconcile(options({ enqueue: dies, leaseMs: 1 }), signal)).rejects.toThrow('died here');
   expect(await inRedis(campaign)).toHaveLength(2);
-  await s.until(
+  await scene().until(
     () => reconcile(options({ owner: 'two' }), signal),
     (done) => {
-      s.look();
+      scene().look();
       return done === 'restored';
     },
   );
@@ -259,7 +102,7 @@ test('reconcile - a Redis that is lost a second time is restored a second time',
   await reconcile(options(), signal);
   const campaign = await campaignOfBatches('alert', 5);
   for (const attempt of [2, 3]) {
-    await s.redis.flushdb();
+    await scene().redis.flushdb();
     await reconcile(options(), signal);
     expect((await inRedis(campaign)).map((batch) => batch.attempt)).toEqual([1, 2, 3, 4, 5].map(() => attempt));
   }
@@ -269,11 +112,11 @@ test('reconcile - paused and cancelled campaigns are so again', async () => {
   await reconcile(options(), signal);
   const paused = await campaignOfBatches('information', 5, 'paused');
   const cancelled = await campaignOfBatches('information', 5, 'cancelling');
-  await s.redis.flushdb();
+  await scene().redis.flushdb();
   await reconcile(options(), signal);
-  expect(await s.redis.hget(keys.meta(paused), 'state')).toBe('paused');
-  expect(await s.redis.zscore(keys.schedule('information'), paused)).toBeNull();
-  expect(await s.redis.hget(keys.meta(cancelled), 'state')).toBe('cancelled');
+  expect(await scene().redis.hget(keys.meta(paused), 'state')).toBe('paused');
+  expect(await scene().redis.zscore(keys.schedule('information'), paused)).toBeNull();
+  expect(await scene().redis.hget(keys.meta(cancelled), 'state')).toBe('cancelled');
 });
 
 /** One recipient a second beside what is in hands: two more in the margin of clocks, so three batches at least. */
@@ -282,14 +125,14 @@ const slowly = () => ({ ratePerSecond: 1, recipientsInHandsMax: 2 * batchSize })
 /** A paused campaign that was planned an hour ago, and of which nothing was sent since. */
 async function pausedForAnHour(): Promise<Id> {
   const campaign = await campaignOfBatches('information', 5, 'paused');
-  await s.owner.query("update campaigns set planned_at = now() - interval '1 hour' where id = $1", [campaign]);
+  await scene().owner.query("update campaigns set planned_at = now() - interval '1 hour' where id = $1", [campaign]);
   return campaign;
 }
 
 test('reconcile - of a paused campaign only what can have been taken since the last good look is unknown', async () => {
   await reconcile(options(), signal);
   const campaign = await pausedForAnHour();
-  await s.redis.flushdb();
+  await scene().redis.flushdb();
   await reconcile(options({ reachOf: slowly }), signal, undefined, new Map([[carrier, Date.now()]]));
   expect(await unknownBatches()).toEqual([1, 2, 3]);
   expect((await inRedis(campaign)).map(({ number }) => number)).toEqual([4, 5]);
@@ -298,7 +141,7 @@ test('reconcile - of a paused campaign only what can have been taken since the l
 test('reconcile - where Redis only fell back, outcomes of before may be gone, so only the record counts', async () => {
   await reconcile(options(), signal);
   const campaign = await pausedForAnHour();
-  await s.redis.hset(keys.meta(campaign), 'last', 0);
+  await scene().redis.hset(keys.meta(campaign), 'last', 0);
   await reconcile(options({ reachOf: slowly }), signal, undefined, new Map([[carrier, Date.now()]]));
   expect(await unknownBatches()).toEqual([1, 2, 3, 4, 5]);
 });
@@ -308,13 +151,13 @@ test('reconciler - believes what the recorder knew before a look that was good, 
   const through = () => new Map([[carrier, later.shift() ?? Number.POSITIVE_INFINITY]]);
   const reconciler = new Reconciler(options({ reachOf: slowly }), 1, through);
   const campaign = await pausedForAnHour();
-  await s.redis.hset(keys.meta(campaign), 'last', 5);
+  await scene().redis.hset(keys.meta(campaign), 'last', 5);
   await reconciler.start();
-  await s.redis.flushdb();
-  await s.until(
+  await scene().redis.flushdb();
+  await scene().until(
     async () => (await inRedis(campaign)).length,
     (length) => {
-      s.look();
+      scene().look();
       return length === 2;
     },
   );
@@ -336,9 +179,9 @@ test('reconcile - a carrier’s rate since the last record bounds what can have 
 /** A campaign of five batches of which Redis has nothing any more, and of whose third nothing is recorded. */
 async function strandedCampaign(nature: Nature): Promise<Id> {
   const id = await campaignOfBatches(nature, 5);
-  await s.owner.query('update campaigns set enqueued_at = now() where id = $1', [id]);
+  await scene().owner.query('update campaigns set enqueued_at = now() where id = $1', [id]);
   await reconcile(options(), signal);
-  await s.redis.hset(keys.meta(id), 'last', 5);
+  await scene().redis.hset(keys.meta(id), 'last', 5);
   await recordOutcomes(
     id,
     [1, 2, 4, 5].map((batch) => [batch, accepted(0, batchSize)] as const),
@@ -365,8 +208,8 @@ test('stranded - an alert that nobody has any more goes out again, but not for e
   // As long as it is there, nobody misses it.
   expect(await reconcile(options(), signal, looks)).toBe('good');
   expect(await reconcile(options(), signal, looks)).toBe('good');
-  await s.owner.query('update batches set attempt = 5 where campaign_id = $1', [id]);
-  await s.redis.del(keys.campaign(id));
+  await scene().owner.query('update batches set restores = 4 where campaign_id = $1', [id]);
+  await scene().redis.del(keys.campaign(id));
   await reconcile(options(), signal, looks);
   expect(await reconcile(options(), signal, looks)).toBe('restored');
   expect(await inRedis(id)).toEqual([]);
@@ -374,8 +217,11 @@ test('stranded - an alert that nobody has any more goes out again, but not for e
 
 test('stranded - what waits at a carrier that only got what another gave up is not stranded', async () => {
   const id = await strandedCampaign('alert');
-  await s.owner.query("insert into campaign_carriers values ($1, 'south', $2, 0, 1, 0, 0)", [id, s.organisation]);
-  await s.redis.xadd(carrierKeys('south').campaign(id), '*', 'v', 'any');
+  await scene().owner.query("insert into campaign_carriers values ($1, 'south', $2, 0, 1, 0, 0)", [
+    id,
+    scene().organisation,
+  ]);
+  await scene().redis.xadd(carrierKeys('south').campaign(id), '*', 'v', 'any');
   const looks = new Stranded();
   for (const _ of [1, 2, 3]) expect(await reconcile(options(), signal, looks)).toBe('good');
   expect(await inRedis(id)).toEqual([]);
@@ -383,7 +229,7 @@ test('stranded - what waits at a carrier that only got what another gave up is n
 
 test('stranded - a campaign whose last outcomes are not recorded yet only waits for the recorder', async () => {
   const id = await strandedCampaign('information');
-  await s.outcomes(id, 3, 2 * batchSize, accepted(0, batchSize));
+  await scene().outcomes(id, 3, 2 * batchSize, accepted(0, batchSize));
   const looks = new Stranded();
   expect(await reconcile(options(), signal, looks)).toBe('good');
   expect(await reconcile(options(), signal, looks)).toBe('good');

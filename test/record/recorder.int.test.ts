@@ -147,6 +147,7 @@ test('recorder - a receipt that is held does not become an orphan while its subm
   let wasOrphaned = false;
   const source: RecordSource = {
     trim: (name, through) => s.source.trim(name, through),
+    staying: (name, entries) => s.source.staying(name, entries),
     async read(name, after, limits) {
       const read = await s.source.read(name, after, limits);
       wasOrphaned ||= (await s.count('orphan_receipts')) > 0;
@@ -165,6 +166,7 @@ test('recorder - a crash between commit and trim counts nothing twice', async ()
   const neverTrims: RecordSource = {
     read: (name, after, limits) => s.source.read(name, after, limits),
     trim: () => Promise.reject(new Error('crash')),
+    staying: (name, entries) => s.source.staying(name, entries),
   };
   const first = await s.record({}, neverTrims);
   await s.outcomes(campaign, 1, 0, accepted(0, 50));

@@ -75,12 +75,18 @@ export class Scene {
     return id;
   }
 
-  async outcomes(campaign: Id, batch: number, firstOrdinal: number, outcomes: readonly TestOutcome[]): Promise<void> {
+  async outcomes(
+    campaign: Id,
+    batch: number,
+    firstOrdinal: number,
+    outcomes: readonly TestOutcome[],
+    attempt = 1,
+  ): Promise<void> {
     const writer = new OutcomeWriter(1024);
     for (const { index, kind, id = '', count = 1, segment = 0, segments = 1 } of outcomes)
       writer.add(index, count, segment, segments, kind, 0, id);
     const { organisation } = this;
-    const header = JSON.stringify({ campaign, organisation, batch, attempt: 1, firstOrdinal, atMs: Date.now() });
+    const header = JSON.stringify({ campaign, organisation, batch, attempt, firstOrdinal, atMs: Date.now() });
     await this.redis.xadd(keys.outcomes, '*', 'v', entryVersion, 'h', header, 'o', writer.take());
   }
 

@@ -61,7 +61,8 @@ export class SendScene {
 
   async enqueue(content: CampaignContent, batches: readonly Batch[]): Promise<void> {
     const { signal } = new AbortController();
-    await this.producer.enqueue(this.name, content, batches, { last: true, signal });
+    await this.producer.open(this.name, content);
+    await this.producer.enqueue(this.name, content, batches, signal);
   }
 
   /** Starts a worker to a carrier at `port`. */

@@ -51,8 +51,9 @@ test('enqueue - two planners at once, while Redis forgets scripts, lose nothing 
   const forget = async () => {
     while (!isOver) await third.script('FLUSH');
   };
+  await second.open(s.carrier, content);
   const forgetting = forget();
-  await Promise.all([s.enqueue(content, batches), second.enqueue(s.carrier, content, batches, { last: true, signal })]);
+  await Promise.all([s.enqueue(content, batches), second.enqueue(s.carrier, content, batches, signal)]);
   isOver = true;
   await forgetting;
   expect(await numbersIn(content.campaign)).toEqual(batches.map(({ number }) => number));
@@ -78,11 +79,12 @@ test('enqueue - information waits while the stream is full, alerts go in, an abo
   const producer = new Producer(s.redis, 100, systemClock, silentLog);
   const content = s.content();
   const batches = testBatches(content, 400, 10);
-  expect(await producer.enqueue(s.carrier, content, batches.slice(0, 10), { last: false, signal })).toBe(10);
-  const abort = new AbortController();
-  const waiting = producer.enqueue(s.carrier, content, batches, { last: true, signal: abort.signal });
   const alert = s.content({ nature: 'alert' });
-  expect(await producer.enqueue(s.carrier, alert, testBatches(alert, 400, 10), { last: true, signal })).toBe(40);
+  for (const one of [content, alert]) await producer.open(s.carrier, one);
+  expect(await producer.enqueue(s.carrier, content, batches.slice(0, 10), signal)).toBe(10);
+  const abort = new AbortController();
+  const waiting = producer.enqueue(s.carrier, content, batches, abort.signal);
+  expect(await producer.enqueue(s.carrier, alert, testBatches(alert, 400, 10), signal)).toBe(40);
   expect(await numbersIn(content.campaign)).toHaveLength(10);
   abort.abort();
   expect(await waiting).toBe(0);
@@ -94,8 +96,9 @@ test('enqueue - goes on as soon as the stream has drained', async () => {
   const producer = new Producer(s.redis, 100, clock, silentLog);
   const content = s.content();
   const batches = testBatches(content, 40, 10);
-  await producer.enqueue(s.carrier, content, batches.slice(0, 1), { last: false, signal });
-  const waiting = producer.enqueue(s.carrier, content, batches, { last: true, signal });
+  await producer.open(s.carrier, content);
+  await producer.enqueue(s.carrier, content, batches.slice(0, 1), signal);
+  const waiting = producer.enqueue(s.carrier, content, batches, signal);
   await clock.untilArmed();
   await s.redis.set(s.keys.waiting, 99);
   await clock.advance(100);
@@ -107,10 +110,20 @@ test('enqueue - what Redis lost meanwhile does not count as enqueued', async () 
   const producer = new Producer(s.redis, 100, clock, silentLog);
   const content = s.content();
   const batches = testBatches(content, 40, 10);
-  await producer.enqueue(s.carrier, content, batches.slice(0, 2), { last: false, signal });
-  const fault = faultOf(producer.enqueue(s.carrier, content, batches, { last: true, signal }));
+  await producer.open(s.carrier, content);
+  await producer.enqueue(s.carrier, content, batches.slice(0, 2), signal);
+  const fault = faultOf(producer.enqueue(s.carrier, content, batches, signal));
   await clock.untilArmed();
   await s.redis.flushdb();
   await clock.advance(100);
   expect((await fault).code).toBe('redis');
+});
+
+test('enqueue - a campaign that was closed takes nothing more, until somebody opens it knowing why', async () => {
+  const content = s.content();
+  const batches = testBatches(content, 10, 10);
+  await s.producer.open(s.carrier, content);
+  expect(await s.producer.close(s.carrier, content.campaign)).toBe(true);
+  expect((await faultOf(s.producer.enqueue(s.carrier, content, batches, signal))).code).toBe('redis');
+  expect(await numbersIn(content.campaign)).toEqual([]);
 });

@@ -1,6 +1,8 @@
 /** Waiting for a replica, on two real Redis servers and a line between them that can be cut. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
+import { carrierKeys } from '../../src/stream/keys.ts';
+import { StreamRecordSource } from '../../src/stream/record-source.ts';
 import { connectRedis, type RedisConnection } from '../../src/stream/redis.ts';
 import { Replicas } from '../../src/stream/replica.ts';
 import { silentLog } from '../../src/telemetry.ts';
@@ -40,6 +42,16 @@ test('replica - none is waited for where there is none, and one that comes is, u
     await written(value);
     expect(await replica.get('key')).toBe(String(value));
   }
+
+  // What another connection wrote has reached it before it counts as staying.
+  const reader = await connectRedis(servers[0]?.url ?? '', 'command', silentLog);
+  const source = new StreamRecordSource(reader, { clock, log: silentLog });
+  for (let entry = 1; entry < 50; entry++) {
+    await primary.xadd(carrierKeys('north').outcomes, `1-${entry}`, 'any', 'thing');
+    expect(await source.staying('north', [`1-${entry}`, '2-0'])).toEqual(new Set([`1-${entry}`]));
+    expect(await replica.xlen(carrierKeys('north').outcomes)).toBe(entry);
+  }
+  reader.disconnect();
 
   line.blackhole();
   await written('cut');

@@ -33,8 +33,10 @@ export async function streamScene() {
     /** Content of a new campaign. */
     content: (changes: Partial<CampaignContent> = {}) =>
       testContent({ campaign: `${Date.now()}${campaigns++}`, ...changes }),
-    enqueue: (content: CampaignContent, batches: readonly Batch[]) =>
-      producer.enqueue(carrier, content, batches, { last: true, signal }),
+    async enqueue(content: CampaignContent, batches: readonly Batch[]) {
+      await producer.open(carrier, content);
+      return await producer.enqueue(carrier, content, batches, signal);
+    },
     /** A new campaign with `count` batches of `recipients` each. */
     async campaign(count: number, recipients: number, changes: Partial<CampaignContent> = {}) {
       const content = this.content(changes);

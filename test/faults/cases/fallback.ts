@@ -1,5 +1,6 @@
 /** Group 6: a carrier that dies, for good or for a while, where another one can carry its recipients. */
 import { readFileSync } from 'node:fs';
+import { addReplica, promote } from '../failover.ts';
 import type { Stage } from '../stage.ts';
 import type { FaultCase } from './case.ts';
 import { killAt } from './control.ts';
@@ -71,7 +72,7 @@ export const fallbackCases: readonly FaultCase[] = [
       stage.breaksCarrier(carrier?.plan.name ?? '');
       stage.sent.add('submitted');
       const noted = killAt(stage, 'recorder', 'postgres', 'reroute-add', stage.between(1, 3));
-      const given = killAt(stage, 'planner', 'postgres', 'delete from reroutes', 1);
+      const given = killAt(stage, 'planner', 'postgres', 'update reroutes set is_in', 1);
       await carrier?.behave({ bindStatus: 0x0d });
       await carrier?.disconnect();
       await Promise.all([noted, given]);
@@ -91,7 +92,7 @@ export const fallbackCases: readonly FaultCase[] = [
       stage.sent.add('submitted');
       stage.mayBeUnknown(stage.size.information);
       stage.leavesUnanswered(stage.size.alert);
-      const given = stage.reaches('planner', 'postgres', 'delete from reroutes', stage.between(1, 2));
+      const given = stage.reaches('planner', 'postgres', 'update reroutes set is_in', stage.between(1, 2));
       await carrier?.behave({ bindStatus: 0x0d });
       await carrier?.disconnect();
       const { release } = await given;
@@ -99,6 +100,32 @@ export const fallbackCases: readonly FaultCase[] = [
       scene.redis.forget();
       release();
       await scene.redis.start();
+      stage.healed();
+    },
+  },
+  {
+    name: 'carrier-dies-with-failover',
+    group: 6,
+    about: 'a carrier dies for good, and a replica takes over that lacks the last moments of giving its share away',
+    quick: false,
+    scene: 'fallback',
+    async run(stage) {
+      const { scene } = stage;
+      const replica = await addReplica(scene, true);
+      await midway(stage);
+      const [carrier] = scene.carriers;
+      for (const { plan } of scene.carriers) stage.breaksCarrier(plan.name);
+      stage.sent.add('submitted');
+      const noted = stage.reaches('recorder', 'postgres', 'reroute-add', stage.between(1, 3));
+      await carrier?.behave({ bindStatus: 0x0d });
+      await carrier?.disconnect();
+      const { release } = await noted;
+      replica.line?.blackhole();
+      release();
+      const behindMs = stage.between(20, 60);
+      await stage.hold(behindMs);
+      for (const { plan } of scene.carriers) stage.leavesUnanswered(Math.ceil((plan.ratePerSecond * behindMs) / 1_000));
+      await promote(scene, replica);
       stage.healed();
     },
   },
