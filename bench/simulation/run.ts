@@ -244,7 +244,8 @@ class Simulation {
         expiresAtMs: this.#time.epochMs + hourMs,
         weight: share.weight,
       };
-      await this.#planner.enqueue(carrier, content, batchesOf(share, this.#batch), { last: true, signal });
+      await this.#planner.open(carrier, content);
+      await this.#planner.enqueue(carrier, content, batchesOf(share, this.#batch), signal);
     }
   }
 

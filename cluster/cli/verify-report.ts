@@ -37,7 +37,7 @@ JSON: {"campaign", "matches": boolean, "rows", "states", "movedOn", "differing",
       const run = unscoped(database);
       const progress = await readCampaignProgress(run, campaign);
       if (progress === undefined) throw new Fault('not-found', `there is no campaign ${campaign}`);
-      const rows = readResults(run, { campaign, state: undefined, after: -1, limit: partRows });
+      const rows = readResults(run, { campaign, states: undefined, after: -1, limit: partRows });
       const verdict = await verifyResults(resultsFile(path), rows);
       const counts = await countsOf(run, campaign, verdict);
       const matches = verdict.differing === 0 && counts !== 'differ';
