@@ -77,7 +77,7 @@ export function createLines(carrier: Carrier, parts: WorkerParts): Lines {
     {
       answered: (bind, ticket, status, messageId) => sender.answers.answered(bind, ticket, status, messageId),
       lost: (ticket) => sender.answers.lost(ticket),
-      overdue: (ticket) => sender.answers.overdue(ticket),
+      overdue: (bind, ticket) => sender.answers.overdue(bind, ticket),
       responded: (ms) => parts.responded?.(carrier.name, ms),
       delivered: (answer, sequence, buffer, start, end) => intake.delivered(answer, sequence, buffer, start, end),
       bound: () => sender.bound(),

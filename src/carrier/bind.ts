@@ -24,7 +24,7 @@ export type BindSettings = Omit<LinkSettings, 'bindType'> & {
 export type BindHandlers = {
   answered(bind: Bind, ticket: number, commandStatus: number, messageId: string): void;
   lost(ticket: number): void;
-  overdue(ticket: number): LateAnswer;
+  overdue(bind: Bind, ticket: number): LateAnswer;
   /** See `LinkHandlers`. */
   responded?(ms: number): void;
   /** `answer` sends deliver_sm_resp on the link that the PDU came from. */
@@ -93,7 +93,7 @@ class Line {
         },
         answered: (ticket, status, messageId) => handlers.answered(this.#owner, ticket, status, messageId),
         lost: (ticket) => handlers.lost(ticket),
-        overdue: (ticket) => handlers.overdue(ticket),
+        overdue: (ticket) => handlers.overdue(this.#owner, ticket),
         delivered: (sequence, buffer, start, end) => handlers.delivered(answer, sequence, buffer, start, end),
         responded: (ms) => handlers.responded?.(ms),
         ready: () => handlers.ready(),

@@ -31,7 +31,7 @@ export type RunSource = {
 export type PoolHandlers = {
   answered(bind: Bind, ticket: number, commandStatus: number, messageId: string): void;
   lost(ticket: number): void;
-  overdue(ticket: number): LateAnswer;
+  overdue(bind: Bind, ticket: number): LateAnswer;
   /** See `LinkHandlers`. */
   responded?(ms: number): void;
   delivered(answer: AnswerDeliveries, sequence: number, buffer: Buffer, start: number, end: number): void;

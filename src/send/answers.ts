@@ -5,7 +5,7 @@
 import type { Bind } from '../carrier/bind.ts';
 import type { LateAnswer } from '../carrier/link.ts';
 import type { Clock } from '../clock.ts';
-import { statusOf } from '../smpp/command-status.ts';
+import { type Disposition, statusOf } from '../smpp/command-status.ts';
 import { canonicalId, type MessageIdSpelling } from '../smpp/message-id.ts';
 import type { Log } from '../telemetry.ts';
 import type { SenderCounts } from './counts.ts';
@@ -39,15 +39,21 @@ export class Answers {
   /** An answer to a frame. */
   answered(bind: Bind, ticket: number, commandStatus: number, messageId: string): void {
     if (commandStatus === 0) return this.#accepted(ticket, messageId);
+    const disposition = this.#heed(bind, commandStatus, this.#parts.stock.of(ticket).counts);
+    this.#judge(ticket, disposition, commandStatus, messageId);
+  }
+
+  /** What a refusal says of the bind; returns what it says of the message. */
+  #heed(bind: Bind, commandStatus: number, counts: SenderCounts): Disposition {
     const { disposition } = statusOf(commandStatus);
     if (disposition === 'throttle') {
-      this.#parts.stock.of(ticket).counts.throttled++;
+      counts.throttled++;
       bind.pace.throttled(this.#parts.clock.monotonicMs());
     } else if (disposition === 'pause-bind' || disposition === 'stop-account') {
       if (bind.isBound) this.#parts.log.warn('carrier.bind-refused', { commandStatus });
       bind.rebind();
     }
-    this.#judge(ticket, disposition, commandStatus, messageId);
+    return disposition;
   }
 
   /** A frame was written and no answer will come. */
@@ -55,17 +61,24 @@ export class Answers {
     this.#judge(ticket, 'unanswered', 0, '');
   }
 
-  /** A frame was written and is not answered within its deadline; see `LinkHandlers`. */
-  overdue(ticket: number): LateAnswer {
+  /**
+   * A frame was written and is not answered within its deadline; see `LinkHandlers`. A refusal that comes later is
+   * certain: what became `unknown` was not taken. It is rejected with the carrier's reason, also where a refusal in
+   * time would have been tried again, since its batch may be gone. An alert that is written again comes to what the
+   * carrier says of the last time.
+   */
+  overdue(bind: Bind, ticket: number): LateAnswer {
     const frame = this.#parts.stock.frameOf(ticket);
     const held = this.#parts.stock.of(ticket);
-    const { nature } = held.content;
     const overdue = overdueSegment(held, held.ledger, frame);
     this.lost(ticket);
+    const isWrittenAgain = held.ledger.isAgain(frame);
     return (commandStatus, messageId) => {
-      if (commandStatus === 0) this.#acceptedLate(overdue, frame, messageId, held.counts);
-      // What an alert comes to is said by the last time that it was written.
-      else if (nature === 'information') this.#parts.late.add(overdue, 'rejected', commandStatus, '');
+      if (commandStatus === 0) return this.#acceptedLate(overdue, frame, messageId, held.counts);
+      this.#heed(bind, commandStatus, held.counts);
+      if (isWrittenAgain) return;
+      held.counts.rejected++;
+      this.#parts.late.add(overdue, 'rejected', commandStatus, '');
     };
   }
 

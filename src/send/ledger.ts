@@ -148,6 +148,11 @@ export class BatchLedger {
     return at < 0 ? -1 : (this.again.splice(at, 1)[0] as AgainFrame).frame;
   }
 
+  /** Whether a frame waits to be written again. */
+  isAgain(frame: number): boolean {
+    return this.again.some((waiting) => waiting.frame === frame);
+  }
+
   /** Takes a frame off those to be written again; false when it was not among them. */
   spare(frame: number): boolean {
     const at = this.again.findIndex((waiting) => waiting.frame === frame);

@@ -46,7 +46,7 @@ export class Bound {
       answered: (_bind: Bind, ticket: number, status: number, messageId: string) =>
         this.#ended(ticket, status, messageId),
       lost: (ticket: number) => this.#ended(ticket, 'lost', ''),
-      overdue: (ticket: number) => {
+      overdue: (_bind: Bind, ticket: number) => {
         this.#ended(ticket, 'lost', '');
         return (status: number, messageId: string) => {
           this.late.push({ ticket, status, messageId });

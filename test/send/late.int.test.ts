@@ -21,9 +21,10 @@ afterEach(async () => {
 async function leaveOut(
   changes: Partial<CampaignContent>,
   retryDelayMs: number,
+  retryMax = 3,
 ): Promise<{ readonly peer: Peer; readonly worker: TestLines; readonly campaign: string; readonly sequence: number }> {
   const content = s.content(changes);
-  const worker = await s.work(carrier.port, { binds: 1, responseMs: 50 }, { retryDelayMs });
+  const worker = await s.work(carrier.port, { binds: 1, responseMs: 50 }, { retryDelayMs, retryMax });
   await s.enqueue(content, testBatches(content, 2, 2));
   const peer = await carrier.peer(0);
   const [first, second] = await peer.untilReceived('submit_sm', 2);
@@ -52,6 +53,26 @@ test('late - what became unknown is rejected when the carrier says so, and not s
   await until(async () => (await ofFirst(campaign)).length === 2);
   expect(await ofFirst(campaign)).toEqual(['unknown', 'rejected']);
   expect(peer.of('submit_sm')).toHaveLength(2);
+});
+
+test('late - an alert that has no tries left is rejected when the carrier says so, as information is', async () => {
+  const { peer, campaign, sequence } = await leaveOut({ nature: 'alert' }, 1, 0);
+  await until(async () => (await ofFirst(campaign)).length === 1);
+  peer.answer(sequence, commandStatus.ESME_RTHROTTLED);
+  await until(async () => (await ofFirst(campaign)).length === 2);
+  expect(await ofFirst(campaign)).toEqual(['unknown', 'rejected']);
+  expect(peer.of('submit_sm')).toHaveLength(2);
+});
+
+test('late - an alert that was refused late is written again, and comes to what is said of the last time', async () => {
+  const { peer, worker, campaign, sequence } = await leaveOut({ nature: 'alert' }, 1);
+  peer.answer(sequence, commandStatus.ESME_RTHROTTLED);
+  const [, , third] = await peer.untilReceived('submit_sm', 3);
+  peer.answer(third?.sequence ?? 0);
+  await until(async () => (await ofFirst(campaign)).length === 1);
+  expect(await ofFirst(campaign)).toEqual([`accepted id-${third?.sequence}`]);
+  // It slows its bind down as one in time does.
+  expect(worker.lines.sender.counts.alert.throttled).toBe(1);
 });
 
 test('late - an alert that waits to be written again is not, once it is accepted', async () => {

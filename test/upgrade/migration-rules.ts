@@ -35,8 +35,7 @@ const alters = (pattern: RegExp, because: string): Rule => ({
 
 const rules: readonly Rule[] = [
   {
-    because:
-      'an index is built under a lock that writers wait for; build it CONCURRENTLY, and not in a migration',
+    because: 'an index is built under a lock that writers wait for; build it CONCURRENTLY, and not in a migration',
     objects: (statement, made) => table(on, statement, made) !== undefined,
   },
   {
