@@ -1,8 +1,8 @@
 /** What the rules know of one rendered overlay: its resources, and the settings and carriers that they hold. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
-import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
+import { join } from 'node:path';
+import type { ConfigMap, Secret } from 'kubernetes-types/core/v1.d.ts';
 import type { CarrierSettings } from '../../config/carriers.ts';
 import { describeCarriers, loadSettings } from '../../config/load.ts';
 import type { Settings } from '../../config/schema.ts';
@@ -70,7 +70,20 @@ function providedBy(readme: string): Set<string> {
   );
 }
 
-/** The last part of a path in a container. */
-export function fileName(path: string): string {
-  return basename(path);
+/** Variables of a process, with the Secrets that are rendered, or else the text that `provide` gives. */
+export function environmentOf(
+  { resources, environment }: Facts,
+  { containers: [container] }: Workload,
+  provide: (secret: string, key: string) => string | undefined,
+): Record<string, string> {
+  const secretOf = (name: string, key: string) => {
+    const secret = ofKind<Secret>(resources, 'Secret').find(({ metadata }) => metadata.name === name);
+    return secret === undefined ? provide(name, key) : Buffer.from(secret.data?.[key] ?? '', 'base64').toString();
+  };
+  const isShared = container?.envFrom?.some(({ configMapRef: map }) => map?.name?.startsWith('settings-'));
+  const own = (container?.env ?? []).map(({ name, value, valueFrom }) => {
+    const { name: secret = '', key = '' } = valueFrom?.secretKeyRef ?? {};
+    return [name, value ?? secretOf(secret, key) ?? ''] as const;
+  });
+  return { ...(isShared === true ? environment : {}), ...Object.fromEntries(own) };
 }

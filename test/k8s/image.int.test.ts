@@ -123,8 +123,13 @@ test('image - migrates, and every process starts, is ready and ends on SIGTERM w
   const roles = ['api', 'planner', 'recorder', 'worker'].map((role) => {
     const all = { ...given, DATABASE_URL: role === 'api' ? database.apiUrl : database.serviceUrl };
     const own = Object.fromEntries(Object.entries(all).filter(([name]) => required(role).includes(name)));
-    return { role, ...start(role, { ...own, PORT: '0' }) };
+    return { role, environment: own, ...start(role, { ...own, PORT: '0' }) };
   });
+  await Promise.all(roles.map(({ said }) => said));
+  // The operator's command, as it is run beside a planner.
+  const planner = roles.find(({ role }) => role === 'planner');
+  const command = start('cli/main', planner?.environment ?? {}, ['status', '--json']);
+  expect(await command.ended).toBe(0);
   for (const { role, child, said, ended } of roles) {
     const { healthPort } = await said;
     expect(await answer(healthPort, '/healthz'), role).toBe(200);

@@ -2,13 +2,16 @@
  * The manifests of k8s/, rendered by a real `kubectl kustomize` and checked against the types of the Kubernetes API and
  * our own rules. No cluster is asked. That each rule finds what it is for is proven in broken-manifests.test.ts.
  */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { loadSettings } from '../../config/load.ts';
 import { removeFolder, temporaryFolder } from '../support/folder.ts';
-import { factsOf } from './facts.ts';
+import { environmentOf, factsOf } from './facts.ts';
 import { networkProblems } from './network-rules.ts';
 import { podProblems } from './pod-rules.ts';
 import { referenceProblems } from './reference-rules.ts';
-import { prepareCopy, type Resource, render } from './resources.ts';
+import { k8sFolder, prepareCopy, type Resource, render } from './resources.ts';
 import { settingProblems } from './setting-rules.ts';
 import { typeProblems } from './typed.ts';
 
@@ -40,4 +43,27 @@ test.each(overlays)('%s - has every process, and nothing beside them keeps a sec
   expect(roles).toEqual(['api', 'migrate', 'planner', 'recorder', 'worker']);
   const secrets = facts.resources.filter(({ kind }) => kind === 'Secret').map(({ metadata }) => metadata.name);
   expect(secrets).toHaveLength(overlay === 'demo' ? 4 : 0);
+});
+
+/** URLs of a scheme as README says that they are to be provided, with the words that stand for something filled in. */
+function forms(scheme: 'postgres' | 'rediss'): string[] {
+  const readme = readFileSync(join(k8sFolder, 'README.md'), 'utf8');
+  const found = readme.matchAll(new RegExp(`\`(${scheme}(?:\\+\\w+)?:[^\`]+)\``, 'g'));
+  return [...found].map(([, url = '']) => url.replaceAll(/[A-Z]+/g, (word) => word.toLowerCase()));
+}
+
+test.each(overlays)('%s - every process accepts the environment that it is given', (overlay) => {
+  const facts = factsOf(rendered.get(overlay) ?? []);
+  expect(forms('rediss')).toHaveLength(3);
+  for (const redis of forms('rediss')) {
+    const provide = (secret: string, key: string) => {
+      if (!key.endsWith('-url')) return 'a-platform-key-of-24-characters';
+      return secret === 'redis' ? redis : forms('postgres')[0];
+    };
+    for (const workload of facts.workloads.filter(({ role }) => role !== undefined)) {
+      const environment = environmentOf(facts, workload, provide);
+      expect(Object.values(environment), workload.name).not.toContain('');
+      expect(loadSettings(environment).databaseUrl, workload.name).toBe(environment['DATABASE_URL']);
+    }
+  }
 });

@@ -10,7 +10,7 @@ import { parse } from 'yaml';
 import { documentedMetrics } from '../../cluster/metrics-table.ts';
 import { createMetrics } from '../../src/telemetry.ts';
 import { readExposition } from '../support/exposition.ts';
-import type { PrometheusRule } from './custom-resources.ts';
+import type { PrometheusRule, ScaledObject } from './custom-resources.ts';
 import { k8sFolder } from './resources.ts';
 
 const folder = join(k8sFolder, 'components', 'monitoring');
@@ -87,6 +87,16 @@ test('rules - expressions are PromQL, and ask only for metrics and labels that p
   const problems = alerts.flatMap(({ alert, expr }) => problemsOf(expr).map((problem) => `${alert}: ${problem}`));
   expect(problems).toEqual([]);
   expect(alerts.length).toBeGreaterThan(20);
+});
+
+test('scaling - the same of what workers and recorders are scaled by', () => {
+  const keda = join(k8sFolder, 'components', 'keda');
+  const asked = ['worker', 'recorder'].flatMap((role) => {
+    const { spec } = parse(readFileSync(join(keda, `${role}.yaml`), 'utf8')) as ScaledObject;
+    return spec.triggers.flatMap(({ metadata }) => ('query' in metadata ? metadata.query : []));
+  });
+  expect(asked).toHaveLength(4);
+  expect(asked.flatMap(problemsOf)).toEqual([]);
 });
 
 test('dashboard - the same, and a legend names labels that the query keeps', () => {
