@@ -232,6 +232,8 @@ export class BenchCluster {
       TOCSIN_CARRIERS: this.#carriersFile,
       TOCSIN_PLATFORM_KEY: platformKey,
       TOCSIN_LOG_LEVEL: 'warn',
+      TOCSIN_KEY_REQUESTS_PER_SECOND_MAX: '0',
+      TOCSIN_ADDRESS_REQUESTS_PER_SECOND_MAX: '0',
       PORT: '0',
       [passwordEnv]: passwords.carrier,
     };

@@ -2,8 +2,10 @@
  * The API process: the routes over HTTP. Talks to PostgreSQL, as a role that row-level security binds, and to Redis.
  */
 import { hostname } from 'node:os';
+import type { CarrierSettings } from '../config/carriers.ts';
+import type { Settings } from '../config/schema.ts';
 import { createApi } from '../src/api/app.ts';
-import { defaultLimits } from '../src/api/limits.ts';
+import { type ApiLimits, defaultLimits } from '../src/api/limits.ts';
 import { serveApi } from '../src/api/serve.ts';
 import { systemClock } from '../src/clock.ts';
 import type { Database } from '../src/db/client.ts';
@@ -50,13 +52,7 @@ async function build(context: Context): Promise<Parts> {
     carriers,
     routes: routeTable(carriers),
     platformKey,
-    limits: {
-      ...defaultLimits,
-      jsonBytesMax: settings.bodyBytesMax,
-      importBytesMax: settings.importBytesMax,
-      // A text that one of the carriers would refuse is refused when it is created.
-      segmentsMax: Math.min(...carriers.map((carrier) => carrier.segmentsMax)),
-    },
+    limits: limitsOf(settings, carriers),
     clock: systemClock,
     log,
     answered: countRequests(metrics),
@@ -105,4 +101,18 @@ function replicaOf(context: Context, primary: Database): Replica | undefined {
     queryTimeoutMs: replicaQueryMsMax,
   };
   return new Replica({ primary, replica: openDatabase(context, pool), lagMsMax, clock: systemClock, log });
+}
+
+function limitsOf(settings: Settings, carriers: readonly CarrierSettings[]): ApiLimits {
+  return {
+    ...defaultLimits,
+    jsonBytesMax: settings.bodyBytesMax,
+    importBytesMax: settings.importBytesMax,
+    keyRequestsPerSecondMax: settings.keyRequestsPerSecondMax,
+    addressRequestsPerSecondMax: settings.addressRequestsPerSecondMax,
+    failedKeysPerMinuteMax: settings.failedKeysPerMinuteMax,
+    trustedProxies: settings.trustedProxies,
+    // A text that one of the carriers would refuse is refused when it is created.
+    segmentsMax: Math.min(...carriers.map((carrier) => carrier.segmentsMax)),
+  };
 }

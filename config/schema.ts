@@ -8,6 +8,7 @@ import { untrustedDatabase } from './transport.ts';
 
 const count = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
 const port = count(0, 65535);
+const addresses = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]);
 
 /** Settings by name. The environment variable is `TOCSIN_` and the name in upper snake case, unless noted. */
 export const settingsSchema = z.object({
@@ -73,6 +74,23 @@ export const settingsSchema = z.object({
   importBytesMax: count(1024, 8 * 1024 ** 3)
     .default(1024 ** 3)
     .describe('Largest CSV upload.'),
+
+  keyRequestsPerSecondMax: count(0, 1_000_000)
+    .default(100)
+    .describe('Requests a second with one key to one API process, ten times as many at once; 0 is no limit.'),
+  addressRequestsPerSecondMax: count(0, 1_000_000)
+    .default(500)
+    .describe('The same by address of the caller, IPv6 by /64.'),
+  failedKeysPerMinuteMax: count(1, 1_000_000)
+    .default(20)
+    .describe('Unknown keys a minute from one address; after that no key is looked at that was not used just before.'),
+  trustedProxies: z
+    .string()
+    .refine((text) => text.split(',').every((part) => part.trim() === '' || addresses.safeParse(part.trim()).success), {
+      message: 'must be IP addresses or networks, with commas between',
+    })
+    .default('')
+    .describe('Addresses and networks of proxies whose X-Forwarded-For is believed, such as `10.0.0.0/8, ::1`.'),
 
   campaignsAtOnceMax: count(1, 1000).default(8).describe('Campaigns that a planner plans at the same time.'),
   batchRecipientsMax: count(1, 2000).default(500).describe('Most recipients in a batch.'),
@@ -156,6 +174,7 @@ export const secretSettings = [
   'databaseUrl',
   'replicaDatabaseUrl',
   'redisUrl',
+  'redisSentinelPassword',
   'platformKey',
 ] as const satisfies readonly (keyof Settings)[];
 
@@ -178,9 +197,11 @@ export function settingsRelations(s: Settings): string[] {
     problems.push(
       `${environmentName(setting)} (${s[setting]}) must be ${must} ${environmentName(other)} (${s[other]})`,
     );
-  const untrusted = s.databaseUrl === undefined ? undefined : untrustedDatabase(s.databaseUrl);
-  if (untrusted !== undefined && s.databaseTls === 'verified')
-    problems.push(`DATABASE_URL: PostgreSQL ${untrusted}; or say TOCSIN_DATABASE_TLS=any`);
+  for (const setting of ['databaseUrl', 'replicaDatabaseUrl'] as const) {
+    const untrusted = s[setting] === undefined ? undefined : untrustedDatabase(s[setting]);
+    if (untrusted !== undefined && s.databaseTls === 'verified')
+      problems.push(`${environmentName(setting)}: PostgreSQL ${untrusted}; or say TOCSIN_DATABASE_TLS=any`);
+  }
   if (s.drainMs >= s.graceMs) problem('drainMs', 'less than', 'graceMs');
   if (s.outcomeFlushMs * 3 > s.batchLeaseMs) problem('batchLeaseMs', 'at least three times', 'outcomeFlushMs');
   if (s.batchSecondsMax * 2000 > s.batchLeaseMs) problem('batchLeaseMs', 'at least 2,000 times', 'batchSecondsMax');

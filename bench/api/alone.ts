@@ -20,6 +20,8 @@ export async function startApiAlone(cluster: BenchCluster, profile: string): Pro
     TOCSIN_PLATFORM_KEY: 'tocsin-platform-of-a-bench-only',
     TOCSIN_LOG_LEVEL: 'warn',
     TOCSIN_DATABASE_POOL_MAX: String(poolMax),
+    TOCSIN_KEY_REQUESTS_PER_SECOND_MAX: '0',
+    TOCSIN_ADDRESS_REQUESTS_PER_SECOND_MAX: '0',
     PORT: '0',
   };
   const flags = process.execArgv;

@@ -5,12 +5,14 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context, Env, MiddlewareHandler } from 'hono';
 import { HTTPException } from 'hono/http-exception';
+import { secureHeaders } from 'hono/secure-headers';
 import { routePath } from 'hono/route';
 import type { Clock } from '../clock.ts';
 import { Authentication } from './authentication.ts';
 import { boundedJson, jsonFault } from './body.ts';
 import { campaignRoutes } from './campaigns.ts';
 import { documentRoutes } from './document.ts';
+import { Guard } from './guard.ts';
 import { listRoutes } from './lists.ts';
 import { organisationRoutes } from './organisations.ts';
 import type { AnsweredRequest, ApiDependencies, Parts } from './parts.ts';
@@ -21,13 +23,20 @@ import { residentRoutes } from './residents.ts';
 import { resultListRoutes } from './result-list.ts';
 import { resultRoutes } from './results.ts';
 
+/** Nothing of an answer may be run or framed; the documentation has a style of its own. */
+const contentSecurityPolicy = { defaultSrc: ["'none'"], styleSrc: ["'unsafe-inline'"], frameAncestors: ["'none'"] };
+
 /** The API as an application for any server of `fetch` requests. Tests call its `request`. */
 export function createApi(dependencies: ApiDependencies): OpenAPIHono {
   const { limits, log } = dependencies;
-  const authentication = new Authentication(dependencies, {
-    rememberMs: limits.keysRememberMs,
-    knownMax: limits.keysRememberedMax,
-  });
+  const guard = new Guard(dependencies.clock, limits);
+  const authentication = new Authentication(
+    { ...dependencies, guard },
+    {
+      rememberMs: limits.keysRememberMs,
+      knownMax: limits.keysRememberedMax,
+    },
+  );
   const parts: Parts = { ...dependencies, authentication, json: boundedJson(limits.jsonBytesMax) };
   const app = new OpenAPIHono<Env>({ defaultHook: refuseInvalid });
   app.onError(async (error, c) => {
@@ -37,6 +46,7 @@ export function createApi(dependencies: ApiDependencies): OpenAPIHono {
     return problemResponse(problem);
   });
   if (dependencies.answered !== undefined) app.use(observing(dependencies.clock, dependencies.answered));
+  app.use(secureHeaders({ contentSecurityPolicy }), guard.everyone);
   app.notFound(() => problemResponse(problemOf(notFound('route'))));
   app.route('/', organisationRoutes(parts));
   app.route('/', residentImportRoutes(parts));

@@ -4,7 +4,7 @@
  * of its own; a revoked key works that long in other processes. Never keeps or logs a key, only its SHA-256.
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import type { MiddlewareHandler } from 'hono';
+import type { Context, MiddlewareHandler } from 'hono';
 import type { Clock } from '../clock.ts';
 import type { Database } from '../db/client.ts';
 import { authenticate, readOrganisation } from '../db/keys.ts';
@@ -13,6 +13,7 @@ import { scoped, unscoped } from '../db/scope.ts';
 import type { Id } from '../handoff.ts';
 import type { Country } from './phone.ts';
 import { isCountry } from './phone.ts';
+import type { Guard } from './guard.ts';
 import { notFound, ProblemFault } from './problems.ts';
 
 /** An organisation that was recognised, and its way to the database. */
@@ -51,33 +52,35 @@ export class Authentication {
   private readonly platformHash: Buffer;
   private readonly rememberMs: number;
   private readonly knownMax: number;
+  private readonly guard: Guard;
   private readonly known = new Map<string, Known>();
 
   constructor(
-    options: { database: Database; clock: Clock; platformKey: string },
+    options: { database: Database; clock: Clock; platformKey: string; guard: Guard },
     limits: { rememberMs: number; knownMax: number },
   ) {
     this.database = options.database;
     this.clock = options.clock;
     this.platformHash = sha256(options.platformKey);
+    this.guard = options.guard;
     this.rememberMs = limits.rememberMs;
     this.knownMax = limits.knownMax;
   }
 
   /** Middleware of routes of organisations. The platform's key is no organisation's. */
   readonly tenant: MiddlewareHandler<TenantEnv> = async (c, next) => {
-    const tenant = await this.tenantOf(c.req.header('authorization'));
-    if (tenant === undefined) throw unauthorised();
+    const tenant = await this.tenantOf(c);
+    if (tenant === undefined) throw this.unauthorised(c);
     c.set('tenant', tenant);
     await next();
   };
 
   /** Middleware of the platform's routes. To an organisation they do not exist. */
   readonly platform: MiddlewareHandler = async (c, next) => {
-    const header = c.req.header('authorization');
-    if (!this.isPlatform(header)) {
-      if ((await this.tenantOf(header)) !== undefined) throw notFound('route');
-      throw unauthorised();
+    this.guard.beforeTry(c);
+    if (!this.isPlatform(c.req.header('authorization'))) {
+      if ((await this.tenantOf(c)) !== undefined) throw notFound('route');
+      throw this.unauthorised(c);
     }
     await next();
   };
@@ -91,18 +94,29 @@ export class Authentication {
     return header?.startsWith('Bearer ') === true && timingSafeEqual(sha256(header.slice(7)), this.platformHash);
   }
 
-  private async tenantOf(header: string | undefined): Promise<Tenant | undefined> {
+  private async tenantOf(c: Context): Promise<Tenant | undefined> {
+    const header = c.req.header('authorization');
     const key = header === undefined ? undefined : keyPattern.exec(header)?.[1];
     if (key === undefined) return undefined;
     const hash = sha256(key);
     const name = hash.toString('latin1');
     const nowMs = this.clock.monotonicMs();
     const known = this.known.get(name);
-    if (known !== undefined && known.untilMs > nowMs) return known.tenant;
+    const isKnown = known !== undefined && known.untilMs > nowMs;
+    if (isKnown) this.guard.known(name);
+    if (isKnown) return known.tenant;
     this.known.delete(name);
+    this.guard.beforeTry(c);
     const tenant = await this.ask(hash);
-    if (tenant !== undefined) this.remember(name, { tenant, untilMs: nowMs + this.rememberMs });
+    if (tenant === undefined) return undefined;
+    this.remember(name, { tenant, untilMs: nowMs + this.rememberMs });
+    this.guard.known(name);
     return tenant;
+  }
+
+  private unauthorised(c: Context): ProblemFault {
+    this.guard.failed(c);
+    return new ProblemFault('unauthorised', 'Send a valid key as "Authorization: Bearer tocsin_…".');
   }
 
   private async ask(hash: Buffer): Promise<Tenant | undefined> {
@@ -119,8 +133,4 @@ export class Authentication {
     if (oldest !== undefined) this.known.delete(oldest);
     this.known.set(name, known);
   }
-}
-
-function unauthorised(): ProblemFault {
-  return new ProblemFault('unauthorised', 'Send a valid key as "Authorization: Bearer tocsin_…".');
 }

@@ -16,6 +16,13 @@ export type ApiLimits = {
   readonly eventStreamsMax: number;
   /** Longest text, in segments, for an ordinary recipient. */
   readonly segmentsMax: number;
+  /** Requests a second of one address, and of one key, in one process; 0 is no limit. */
+  readonly addressRequestsPerSecondMax: number;
+  readonly keyRequestsPerSecondMax: number;
+  /** Requests a minute of one address with a key that nobody knows, or with none. */
+  readonly failedKeysPerMinuteMax: number;
+  /** Addresses and networks of proxies whose X-Forwarded-For is believed, with commas between. */
+  readonly trustedProxies: string;
   /** How long the database's word on a key is believed. */
   readonly keysRememberMs: number;
   /** Keys that are remembered in one process. */
@@ -37,6 +44,10 @@ export const defaultLimits: ApiLimits = {
   importChunkRows: 8000,
   eventStreamsMax: 1000,
   segmentsMax: 8,
+  addressRequestsPerSecondMax: 500,
+  keyRequestsPerSecondMax: 100,
+  failedKeysPerMinuteMax: 20,
+  trustedProxies: '',
   keysRememberMs: 10_000,
   keysRememberedMax: 10_000,
   publishMs: 1000,

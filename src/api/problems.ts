@@ -24,6 +24,7 @@ export const problemKinds = {
   invalid: { status: 422, code: 'input', title: 'The request is not valid.' },
   csv: { status: 422, code: 'input', title: 'The file cannot be read.' },
   'idempotency-key': { status: 422, code: 'input', title: 'The Idempotency-Key was used for another request.' },
+  'too-many': { status: 429, code: 'conflict', title: 'Too many requests.' },
   internal: { status: 500, code: 'unreadable', title: 'Something went wrong here.' },
   busy: { status: 503, code: 'conflict', title: 'Too much of this is going on at the moment.' },
   unavailable: { status: 503, code: 'postgres', title: 'The service cannot answer at the moment.' },
@@ -56,6 +57,7 @@ export const problemSchema = z
     status: z.int(),
     detail: z.string().optional(),
     field: z.string().optional().openapi({ description: 'The first part of the request at fault.' }),
+    retryAfterSeconds: z.int().optional().openapi({ description: 'When it is worth asking again, as Retry-After.' }),
     errors: z.array(fieldErrorSchema).optional().openapi({ description: 'Everything at fault, when it is the input.' }),
   })
   .openapi('Problem');
@@ -65,15 +67,19 @@ export type Problem = z.infer<typeof problemSchema>;
 /** One thing wrong with a request. */
 export type FieldError = z.infer<typeof fieldErrorSchema>;
 
+type ProblemOptions = FaultOptions & { readonly errors?: readonly FieldError[]; readonly retryAfterSeconds?: number };
+
 /** A fault that the caller sees as a problem of `kind`. */
 export class ProblemFault extends Fault {
   readonly kind: ProblemKind;
   readonly errors: readonly FieldError[];
+  readonly retryAfterSeconds: number | undefined;
 
-  constructor(kind: ProblemKind, detail: string, options: FaultOptions & { errors?: readonly FieldError[] } = {}) {
+  constructor(kind: ProblemKind, detail: string, options: ProblemOptions = {}) {
     super(problemKinds[kind].code, detail, { ...options, reason: kind });
     this.kind = kind;
     this.errors = options.errors ?? [];
+    this.retryAfterSeconds = options.retryAfterSeconds;
   }
 }
 
@@ -99,7 +105,9 @@ export function problemOf(error: unknown): Problem {
   if (error instanceof ProblemFault) {
     const field = error.field === undefined ? {} : { field: error.field };
     const errors = error.errors.length === 0 ? {} : { errors: [...error.errors] };
-    return { ...plain(error.kind), detail: error.message, ...field, ...errors };
+    const { retryAfterSeconds } = error;
+    const wait = retryAfterSeconds === undefined ? {} : { retryAfterSeconds };
+    return { ...plain(error.kind), detail: error.message, ...field, ...wait, ...errors };
   }
   if (error instanceof HTTPException) return plain(kindOfStatus(error.status));
   if (error instanceof Fault && (error.code === 'postgres' || error.code === 'redis')) {
@@ -131,5 +139,6 @@ export function problemResponse(problem: Problem): Response {
   const headers: Record<string, string> = { 'content-type': 'application/problem+json' };
   if (problem.status === 401) headers['www-authenticate'] = 'Bearer';
   if (problem.status === 503) headers['retry-after'] = '5';
+  if (problem.retryAfterSeconds !== undefined) headers['retry-after'] = String(problem.retryAfterSeconds);
   return new Response(JSON.stringify(problem), { status: problem.status, headers });
 }

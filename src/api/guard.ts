@@ -1,0 +1,71 @@
+/**
+ * Keeps one caller from taking the API away from the others, and from trying keys: so many requests a second for each
+ * address and each key, and so many unknown keys a minute for each address. API process; each process counts by itself.
+ */
+import type { IncomingMessage } from 'node:http';
+import type { Context, MiddlewareHandler } from 'hono';
+import type { Clock } from '../clock.ts';
+import { clientAddress, proxiesOf } from './client-address.ts';
+import type { ApiLimits } from './limits.ts';
+import { ProblemFault } from './problems.ts';
+import { Rate } from './rate.ts';
+
+/** After a time of quiet so many seconds' worth may come at once. */
+const burstSeconds = 10;
+
+/** See the head of this file. */
+export class Guard {
+  private readonly clock: Clock;
+  private readonly proxies;
+  private readonly addresses: Rate;
+  private readonly keys: Rate;
+  private readonly failures: Rate;
+
+  /** `trustedProxies`: see `proxiesOf`; what is wrong in it trusts nobody. */
+  constructor(clock: Clock, limits: ApiLimits) {
+    const { addressRequestsPerSecondMax, keyRequestsPerSecondMax, failedKeysPerMinuteMax } = limits;
+    this.clock = clock;
+    this.proxies = proxiesOf(limits.trustedProxies) ?? proxiesOf('');
+    this.addresses = new Rate(addressRequestsPerSecondMax, addressRequestsPerSecondMax * burstSeconds);
+    this.keys = new Rate(keyRequestsPerSecondMax, keyRequestsPerSecondMax * burstSeconds);
+    this.failures = new Rate(failedKeysPerMinuteMax / 60, failedKeysPerMinuteMax);
+  }
+
+  /** Middleware of every route. */
+  readonly everyone: MiddlewareHandler = async (c, next) => {
+    const address = this.addressOf(c);
+    if (address !== undefined) refuse(this.addresses.take(address, this.clock.monotonicMs()), 'from this address');
+    await next();
+  };
+
+  /** Counts a request with a known key; throws the problem of one that is too many. */
+  known(key: string): void {
+    refuse(this.keys.take(key, this.clock.monotonicMs()), 'with this key');
+  }
+
+  /** Throws the problem of an address that has tried too many keys, before another one is looked at. */
+  beforeTry(c: Context): void {
+    const address = this.addressOf(c);
+    if (address !== undefined) refuse(this.failures.waitMs(address, this.clock.monotonicMs()), 'with unknown keys');
+  }
+
+  /** Counts a key that nobody knows, or none. */
+  failed(c: Context): void {
+    const address = this.addressOf(c);
+    if (address !== undefined) this.failures.count(address, this.clock.monotonicMs());
+  }
+
+  private addressOf(c: Context): string | undefined {
+    const { incoming } = (c.env ?? {}) as { readonly incoming?: IncomingMessage };
+    if (this.proxies === undefined) return undefined;
+    return clientAddress(incoming?.socket.remoteAddress, c.req.header('x-forwarded-for'), this.proxies);
+  }
+}
+
+function refuse(waitMs: number, what: string): void {
+  if (waitMs <= 0) return;
+  const seconds = Math.ceil(waitMs / 1000);
+  throw new ProblemFault('too-many', `Too many requests ${what}; try again in ${seconds} s.`, {
+    retryAfterSeconds: seconds,
+  });
+}
