@@ -33,6 +33,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'src/send': [...spine, 'src/stream', 'src/carrier', 'src/smpp'],
   'src/record': [...spine, 'src/stream', 'src/db', 'src/smpp'],
   'src/report': [...spine, 'src/db'],
+  // How large batches are is the planner's rule.
+  'src/size': [...spine, 'src/plan/capacity.ts'],
   'src/portal': [...spine, 'src/db'],
   'src/console': [],
   config: spine,
