@@ -13,6 +13,7 @@ import { csvOf, prefixes, residents } from '../e2e/town.ts';
 import { newHome, type Running, startAll, startProcess } from '../support/cluster.ts';
 import { removeFolder, temporaryFolder } from '../support/folder.ts';
 import { testDatabase } from '../support/postgres.ts';
+import { testRedis } from '../support/redis.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const folder = temporaryFolder();
@@ -196,9 +197,12 @@ test('drain - of one of two workers amid a campaign: the other has all, none is 
     expect(differs.out).toContain(text);
 });
 
-test('reconcile - finds nothing missing where all is well, and what a Redis that was emptied lacks', async () => {
+test('reconcile - finds nothing missing where all is well, and that a Redis has lost its data', async () => {
   expect(await told('reconcile', '--dry-run')).toMatchObject({ code: 0, data: 'good', lost: [], result: null });
   expect(await told('reconcile')).toMatchObject({ code: 0, data: 'good', stranded: [], result: 'good' });
+  const empty = await testRedis();
+  const lost = await tocsin(['reconcile', '--dry-run', '--json'], { ...operator, REDIS_URL: empty.url });
+  expect([lost.code, JSON.parse(lost.out)]).toEqual([1, { data: 'lost', lost: [], stranded: [], result: null }]);
 });
 
 test('migrate - brings a database to the present schema, as often as one likes', async () => {
