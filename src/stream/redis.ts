@@ -47,6 +47,8 @@ const majorLeast = 7;
 const silentMsMax = 3_000;
 /** How often nodes of a cluster are asked who has which keys: a primary that stands still says nothing itself. */
 const slotsAskMs = 5_000;
+/** Pause between questions to a server that is only listened to. */
+const askMs = 1_000;
 /** Pause before a command goes to a cluster again that cannot serve it just now. */
 const againMs = 50;
 /** Tries of whoever fails fast; they take about as long as `againMs` times this. */
@@ -76,6 +78,8 @@ export async function connectRedis(
   const redis = target.kind === 'cluster' ? clusterOf(parts) : new Redis(serverOptions(parts));
   onReconnect(redis, () => generations.set(redis, generationOf(redis) + 1));
   tellOfOutages(redis, role, log);
+  // Who only listens would never learn that the other side is gone. Of a cluster, its list of nodes says so.
+  if (role === 'subscribing' && redis instanceof Redis && target.kind === 'sentinel') keepAsking(redis);
   try {
     await redis.connect();
     await refuseUnfit(redis, target);
@@ -100,6 +104,16 @@ export function generationOf(redis: RedisConnection): number {
 
 const generations = new WeakMap<RedisConnection, number>();
 
+function keepAsking(redis: Redis): void {
+  const timer = setInterval(() => {
+    if (redis.status === 'ready') redis.ping().catch(heardElsewhere);
+  }, askMs).unref();
+  redis.on('end', () => clearInterval(timer));
+}
+
+/** Whatever ends a connection is told by its events. */
+function heardElsewhere(): void {}
+
 /** What connections to one server have in common, whichever finds it. */
 function nodeOptions({ place, target, role, name }: Parts): Options {
   const { username, password, isTls, kind } = target;
@@ -116,7 +130,7 @@ function nodeOptions({ place, target, role, name }: Parts): Options {
 /** A single server that stands still is waited for, since there is no other. */
 function socketTimeoutOf(role: RedisRole, kind: RedisTarget['kind']): Pick<RedisOptions, 'socketTimeout'> {
   if (role === 'reading') return { socketTimeout: 2 * blockMsMax + 1_000 };
-  return role === 'subscribing' || kind === 'single' ? {} : { socketTimeout: silentMsMax };
+  return kind === 'single' ? {} : { socketTimeout: silentMsMax };
 }
 
 function serverOptions(parts: Parts): Options {
@@ -141,7 +155,7 @@ function sentinelOptions({ ca, sentinelPassword, reachedAs }: RedisPlace, target
   return {
     sentinels: [...target.endpoints],
     name: target.group,
-    failoverDetector: true,
+    // No `failoverDetector`: a Sentinel that tells of a failover while a connection is being made ends it for ever.
     sentinelRetryStrategy: pauseMs,
     enableTLSForSentinelMode: target.isTls,
     ...(target.isTls ? { sentinelTLS: ca === undefined ? {} : { ca } } : {}),

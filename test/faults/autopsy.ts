@@ -5,14 +5,14 @@
 import { renameSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import type { Redis } from 'ioredis';
+import { Cluster, type Redis } from 'ioredis';
 
 /** Writes down what Redis holds of each carrier: batches in hands with their ledgers, streams and schedules. */
-export async function dumpRedis(redis: Redis, carriers: readonly string[], folder: string): Promise<void> {
+export async function dumpRedis(redis: Redis | Cluster, carriers: readonly string[], folder: string): Promise<void> {
   const lines: string[] = [];
   const tell = (what: string, value: unknown) => lines.push(`${what} ${JSON.stringify(value)}`);
   for (const carrier of carriers) {
-    for (const key of (await redis.keys(`{${carrier}}:*`)).toSorted()) {
+    for (const key of await keysOf(redis, `{${carrier}}:*`)) {
       const kind = await redis.type(key);
       if (kind === 'hash') tell(key, await redis.hgetall(key));
       else if (kind === 'zset') tell(key, await redis.zrange(key, '0', '-1', 'WITHSCORES'));
@@ -24,7 +24,12 @@ export async function dumpRedis(redis: Redis, carriers: readonly string[], folde
   writeFileSync(join(folder, 'redis-held.txt'), `${new Date().toISOString()}\n${lines.join('\n')}\n`);
 }
 
-async function pendingOf(redis: Redis, key: string): Promise<object> {
+async function keysOf(redis: Redis | Cluster, pattern: string): Promise<string[]> {
+  const nodes = redis instanceof Cluster ? redis.nodes('master') : [redis];
+  return (await Promise.all(nodes.map((node) => node.keys(pattern)))).flat().toSorted();
+}
+
+async function pendingOf(redis: Redis | Cluster, key: string): Promise<object> {
   const length = await redis.xlen(key);
   return {
     length,

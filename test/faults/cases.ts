@@ -5,6 +5,7 @@ import { clockCases } from './cases/clock.ts';
 import { commandCases } from './cases/commands.ts';
 import { controlCases } from './cases/control.ts';
 import { drainCases } from './cases/drain.ts';
+import { failoverCases } from './cases/failover.ts';
 import { fallbackCases } from './cases/fallback.ts';
 import { nodeCases } from './cases/nodes.ts';
 import { poisonCases } from './cases/poison.ts';
@@ -19,6 +20,7 @@ export const cases: readonly FaultCase[] = [
   ...controlCases,
   ...commandCases,
   ...redisCases,
+  ...failoverCases,
   ...postgresCases,
   ...carrierCases,
   ...fallbackCases,

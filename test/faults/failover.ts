@@ -21,9 +21,9 @@ let servers = 1;
 /** Starts a follower; resolves when it has caught up. `isCuttable`: over a line, which Sentinel would take away. */
 export async function addReplica({ folder, redis }: Scene, isCuttable: boolean): Promise<Replica> {
   const server = await redisServer(folder, `redis-${++servers}`);
-  const line = isCuttable ? await Proxy.open(redis.port) : undefined;
+  const line = isCuttable ? await Proxy.open(portOf(redis)) : undefined;
   await asked(server.url, async (client) => {
-    await client.replicaof('127.0.0.1', line?.port ?? redis.port);
+    await client.replicaof('127.0.0.1', line?.port ?? portOf(redis));
     while (!/master_link_status:up/.test(await client.info('replication'))) await delay(lookMs);
   });
   return { server, ...(line === undefined ? {} : { line }) };
@@ -41,7 +41,7 @@ export async function promote(scene: Scene, { server, line }: Replica): Promise<
 /** A Sentinel that knows the scene's Redis and its replica, and takes half a second of silence for death. */
 export async function startSentinel({ folder, redis }: Scene): Promise<EmbeddedServer> {
   const sentinel = await sentinelServer(folder, `sentinel-${servers}`, [
-    `sentinel monitor ${group} 127.0.0.1 ${redis.port} 1`,
+    `sentinel monitor ${group} 127.0.0.1 ${portOf(redis)} 1`,
     `sentinel down-after-milliseconds ${group} 500`,
     `sentinel failover-timeout ${group} 3000`,
   ]);
@@ -61,6 +61,11 @@ export async function promoteBySentinel(scene: Scene, sentinel: EmbeddedServer, 
   });
   await sentinel.stop();
   scene.moveRedis(server);
+}
+
+/** Of the one server that the scene has. */
+function portOf({ nodes }: Scene['redis']): number {
+  return nodes[0]?.port ?? 0;
 }
 
 async function asked(url: string, ask: (client: Redis) => Promise<unknown>): Promise<void> {

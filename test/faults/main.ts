@@ -1,5 +1,6 @@
 /**
- * `npm run faults -- [--seed N] [--rounds K] [--only NAME] [--soak 20m] [--quick] [--list]`: fault cases at full size.
+ * `npm run faults -- [--seed N] [--rounds K] [--only NAME] [--redis cluster|sentinel] [--soak 20m] [--quick]
+ * [--list]`: fault cases at full size.
  * Prints a line for each with its seed; a case that failed is repeated by `--only NAME --seed N`. Exits with 1 when any
  * promise was not kept.
  */
@@ -7,6 +8,7 @@ import { parseArgs } from 'node:util';
 import type { FaultCase } from './cases/case.ts';
 import { cases } from './cases.ts';
 import { type Result, longScale, quickScale, Runner } from './runner.ts';
+import { type RedisKind, redisKinds } from './scene-redis.ts';
 import { soak } from './soak.ts';
 import { removeFoldersOfKilledRuns } from '../support/folder.ts';
 
@@ -20,6 +22,7 @@ async function main(): Promise<number> {
       rounds: { type: 'string', default: '1' },
       only: { type: 'string', multiple: true },
       soak: { type: 'string' },
+      redis: { type: 'string', default: 'single' },
       quick: { type: 'boolean', default: false },
       list: { type: 'boolean', default: false },
     },
@@ -31,9 +34,11 @@ async function main(): Promise<number> {
   }
   const seed = values.seed === undefined ? Date.now() % 1_000_000 : Number(values.seed);
   await removeFoldersOfKilledRuns();
-  const chosen = chosenCases(values.only, values.quick);
+  const redis = redisKinds.find((kind) => kind === values.redis);
+  if (redis === undefined) throw new Error(`--redis is one of ${redisKinds.join(', ')}`);
+  const chosen = chosenCases(values.only, values.quick).filter(({ on = redisKinds }) => on.includes(redis));
   if (values.soak !== undefined) return await soak({ seed, forMs: durationOf(values.soak), say });
-  const results = await runRounds(chosen, seed, Number(values.rounds), values.quick);
+  const results = await runRounds(chosen, { seed, rounds: Number(values.rounds), quick: values.quick, redis });
   const failed = results.filter(({ problems }) => problems.length > 0);
   say(`${results.length - failed.length} kept every promise, ${failed.length} did not`);
   return failed.length === 0 ? 0 : 1;
@@ -45,14 +50,11 @@ function chosenCases(only: readonly string[] | undefined, quick: boolean): Fault
   return cases.filter((fault) => only?.includes(fault.name) ?? (fault.open === undefined && (!quick || fault.quick)));
 }
 
-async function runRounds(
-  chosen: readonly FaultCase[],
-  seed: number,
-  rounds: number,
-  quick: boolean,
-): Promise<Result[]> {
+type Run = { readonly seed: number; readonly rounds: number; readonly quick: boolean; readonly redis: RedisKind };
+
+async function runRounds(chosen: readonly FaultCase[], { seed, rounds, quick, redis }: Run): Promise<Result[]> {
   const results: Result[] = [];
-  const runner = new Runner(quick ? quickScale : longScale, true);
+  const runner = new Runner(quick ? quickScale : longScale, true, redis);
   say(heading);
   for (let round = 0; round < rounds; round++) {
     for (const fault of chosen) {

@@ -28,11 +28,13 @@ const clean: Toxics = { latencyMs: 0, sliceBytes: 0, refuse: false, answersTwice
 /** A place in the traffic that was reached; the line is held until `release`. */
 export type Tripped = { readonly release: () => void };
 
-type Tripwire = {
+/** What a line is held at; several may watch for the same. */
+export type Tripwire = {
   readonly bytes: Buffer;
   readonly direction: Direction;
   /** Hits to let pass before it trips. */
   left: number;
+  isTripped: boolean;
   readonly trip: (tripped: Tripped) => void;
 };
 
@@ -110,8 +112,13 @@ export class Proxy {
    */
   tripwire(bytes: string, direction: Direction, nth = 1): Promise<Tripped> {
     return new Promise((trip) => {
-      this.#tripwires.push({ bytes: Buffer.from(bytes, 'latin1'), direction, left: nth - 1, trip });
+      this.watch({ bytes: Buffer.from(bytes, 'latin1'), direction, left: nth - 1, isTripped: false, trip });
     });
+  }
+
+  /** Watches for what trips a wire. */
+  watch(wire: Tripwire): void {
+    this.#tripwires.push(wire);
   }
 
   /** Ends every connection and the port. */
@@ -172,8 +179,10 @@ export class Proxy {
 
   async #pass(chunk: Buffer, to: Socket, direction: Direction): Promise<void> {
     for (const wire of this.#tripwires.filter((w) => w.direction === direction && chunk.includes(w.bytes))) {
-      if (wire.left-- > 0) continue;
+      if (!wire.isTripped && wire.left-- > 0) continue;
       this.#tripwires = this.#tripwires.filter((other) => other !== wire);
+      if (wire.isTripped) continue;
+      wire.isTripped = true;
       await new Promise<void>((release) => wire.trip({ release }));
     }
     if (this.#toxics.latencyMs > 0) await delay(this.#toxics.latencyMs);

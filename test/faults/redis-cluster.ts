@@ -4,7 +4,7 @@
  */
 import { createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Redis } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
 import { redisServer, type Server } from './servers.ts';
 
 const primaries = 3;
@@ -52,10 +52,12 @@ export class RedisCluster {
 
   /** Starts it in `folder`; resolves when every slot is served and every replica follows. `more`: for each node. */
   static async start(folder: string, more: Readonly<Record<string, string | number>> = {}): Promise<RedisCluster> {
+    // Each server ends with this process.
+    process.setMaxListeners(Math.max(process.getMaxListeners(), 50));
     const nodes: Server[] = [];
     try {
       for (let number = 1; number <= 2 * primaries; number++)
-        nodes.push(await redisServer(folder, `redis-${number}`, { ...settings, ...more }, await freePort()));
+        nodes.push(await redisServer(folder, `redis-${number}`, () => ({ ...settings, ...more }), await freePort()));
       const cluster = new RedisCluster(nodes);
       await cluster.#join();
       return cluster;
@@ -68,6 +70,13 @@ export class RedisCluster {
   /** As `REDIS_URL` has it. */
   get url(): string {
     return `redis+cluster://${this.nodes.map(({ port }) => `127.0.0.1:${port}`).join(',')}`;
+  }
+
+  /** A connection of a test's own, which waits through faults. */
+  client(): Cluster {
+    const nodes = this.nodes.map(({ port }) => ({ host: '127.0.0.1', port }));
+    const waits = { maxRedirections: Number.MAX_SAFE_INTEGER, clusterRetryStrategy: () => 5 * lookMs };
+    return new Cluster(nodes, { ...waits, slotsRefreshInterval: 500 });
   }
 
   async #join(): Promise<void> {
@@ -104,6 +113,11 @@ export class RedisCluster {
   /** The node that serves the slot of a key. */
   async primaryOf(key: string): Promise<Server> {
     return (await this.#partsOf(key)).primary;
+  }
+
+  /** Resolves when another node than this serves the slot of a key. */
+  async takenOver(key: string, from: Server): Promise<void> {
+    await until(async () => (await this.primaryOf(key)) !== from);
   }
 
   /** A node that serves other slots. */

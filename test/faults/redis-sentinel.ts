@@ -4,21 +4,29 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import type { EmbeddedServer } from '../../cluster/embedded-process.ts';
-import { redisServer, sentinelServer, type Server } from './servers.ts';
+import { type RedisSettings, redisServer, sentinelServer, type Server } from './servers.ts';
 
 /** What the Sentinels call the set. */
 const group = 'tocsin';
 const replicas = 2;
 const sentinels = 3;
 const lookMs = 10;
-const settings = { 'repl-diskless-sync-delay': 0 };
+const settings = {
+  'repl-diskless-sync-delay': 0,
+  // A primary that comes back, and does not know yet that it is none any more, takes no writes.
+  'min-replicas-to-write': 1,
+  'min-replicas-max-lag': 10,
+};
 
 /** See the head of this file. */
 export class RedisSentinels {
   readonly nodes: readonly Server[];
   readonly #sentinels: readonly EmbeddedServer[];
+  /** Whom a node follows that is started. */
+  readonly #place: { primaryPort: number };
 
-  private constructor(nodes: readonly Server[], watchers: readonly EmbeddedServer[]) {
+  private constructor(nodes: readonly Server[], watchers: readonly EmbeddedServer[], place: { primaryPort: number }) {
+    this.#place = place;
     this.nodes = nodes;
     this.#sentinels = watchers;
   }
@@ -27,13 +35,18 @@ export class RedisSentinels {
   static async start(folder: string): Promise<RedisSentinels> {
     const nodes: Server[] = [];
     const watchers: EmbeddedServer[] = [];
+    const place = { primaryPort: 0 };
+    const settingsAt: RedisSettings = (port) =>
+      [0, port].includes(place.primaryPort) ? settings : { ...settings, replicaof: `127.0.0.1 ${place.primaryPort}` };
     try {
-      const first = await redisServer(folder, 'redis-1', settings);
-      nodes.push(first);
-      for (let number = 2; number <= replicas + 1; number++)
-        nodes.push(await redisServer(folder, `redis-${number}`, { ...settings, replicaof: `127.0.0.1 ${first.port}` }));
-      for (let number = 1; number <= sentinels; number++) watchers.push(await watcher(folder, number, first.port));
-      const set = new RedisSentinels(nodes, watchers);
+      for (let number = 1; number <= replicas + 1; number++) {
+        const node = await redisServer(folder, `redis-${number}`, settingsAt);
+        nodes.push(node);
+        if (number === 1) place.primaryPort = node.port;
+      }
+      for (let number = 1; number <= sentinels; number++)
+        watchers.push(await watcher(folder, number, place.primaryPort));
+      const set = new RedisSentinels(nodes, watchers, place);
       await set.settled();
       return set;
     } catch (error) {
@@ -42,15 +55,38 @@ export class RedisSentinels {
     }
   }
 
+  /** What the Sentinels call it. */
+  get group(): string {
+    return group;
+  }
+
+  /** Ports of the Sentinels. */
+  get ports(): readonly number[] {
+    return this.#sentinels.map(({ port }) => port);
+  }
+
   /** As `REDIS_URL` has it. */
   get url(): string {
-    return `redis+sentinel://${this.#sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')}/${group}`;
+    return `redis+sentinel://${this.ports.map((port) => `127.0.0.1:${port}`).join(',')}/${group}`;
+  }
+
+  /** For a client of a test's own. */
+  get clientOptions() {
+    const names = this.ports.map((port) => ({ host: '127.0.0.1', port }));
+    return { sentinels: names, name: group, sentinelRetryStrategy: () => lookMs };
   }
 
   /** The node that the Sentinels name. */
   async primary(): Promise<Server> {
     const port = await asked(this.#sentinels[0]?.url ?? '', portOfPrimary);
     return this.nodes.find((node) => node.port === port) as Server;
+  }
+
+  /** Starts what is down, following whom the Sentinels name; resolves when it does. */
+  async start(): Promise<void> {
+    this.#place.primaryPort = (await this.primary()).port;
+    await Promise.all(this.nodes.map((node) => node.start()));
+    await this.settled();
   }
 
   /** Resolves when they name another one than this. */
@@ -71,12 +107,6 @@ export class RedisSentinels {
     for (;;) {
       const primary = await this.primary();
       const followers = this.nodes.filter((node) => node !== primary);
-      // Sentinel tells one that comes back after its next look, ten seconds later.
-      for (const { url } of followers)
-        await asked(url, async (client) => {
-          if ((await client.info('replication')).includes('role:master'))
-            await client.replicaof('127.0.0.1', primary.port);
-        });
       const facts = await Promise.all(followers.map(({ url }) => asked(url, (client) => client.info('replication'))));
       const follows = (info: string) =>
         info.includes('master_link_status:up') && info.includes(`master_port:${primary.port}\r`);

@@ -4,6 +4,7 @@
  */
 import type { FaultCase, SceneKind } from './cases/case.ts';
 import { Scene, type SceneOptions } from './scene.ts';
+import type { RedisKind } from './scene-redis.ts';
 import { sentAfter } from './sightings.ts';
 import type { CarrierPlan } from './simulator.ts';
 import { type Outcome, type Size, Stage } from './stage.ts';
@@ -50,22 +51,24 @@ const smallDisks: { readonly [kind in SceneKind]?: Pick<SceneOptions, 'smallDisk
 };
 
 /** Options of a kind of scene. */
-export function sceneOptions(scale: Scale, kind: SceneKind): SceneOptions {
+export function sceneOptions(scale: Scale, kind: SceneKind, redis: RedisKind = 'single'): SceneOptions {
   // A carrier counts as away well within a case.
   const settings = kind === 'fallback' ? { settings: { carrierAwayMs: 2_000 } } : {};
-  return { workers: 3, carriers: carriersOf(scale, kind), ...settings, ...smallDisks[kind] };
+  return { workers: 3, redis, carriers: carriersOf(scale, kind), ...settings, ...smallDisks[kind] };
 }
 
 /** Scenes by kind, kept over cases. */
 export class Runner {
   readonly #scale: Scale;
   readonly #keepsFolders: boolean;
+  readonly #redis: RedisKind;
   readonly #scenes = new Map<SceneKind, Scene>();
   /** When the campaign of each source address was over: nothing may be sent for it from then on. */
   readonly #judged = new Map<Scene, Map<string, number>>();
 
-  /** `keepsFolders`: what failed is left for whoever looks for the cause. */
-  constructor(scale: Scale, keepsFolders: boolean) {
+  /** `keepsFolders`: what failed is left for whoever looks for the cause. `redis`: the form of every scene's. */
+  constructor(scale: Scale, keepsFolders: boolean, redis: RedisKind = 'single') {
+    this.#redis = redis;
     this.#scale = scale;
     this.#keepsFolders = keepsFolders;
   }
@@ -99,9 +102,10 @@ export class Runner {
   async close(): Promise<string[]> {
     const problems: string[] = [];
     for (const [kind, scene] of this.#scenes) {
-      problems.push(...(await this.#late(scene)));
+      const late = await this.#late(scene);
       this.#scenes.delete(kind);
-      await scene.close();
+      const folder = await scene.close(late.length > 0 && this.#keepsFolders);
+      problems.push(...late.map((problem) => (folder === '' ? problem : `${problem}, logs: ${folder}`)));
     }
     return problems;
   }
@@ -113,7 +117,7 @@ export class Runner {
   }
 
   async #open(kind: SceneKind): Promise<Scene> {
-    const scene = await Scene.open(sceneOptions(this.#scale, kind));
+    const scene = await Scene.open(sceneOptions(this.#scale, kind, this.#redis));
     this.#scenes.set(kind, scene);
     this.#judged.set(scene, new Map());
     return scene;

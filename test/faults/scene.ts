@@ -5,7 +5,6 @@
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Redis } from 'ioredis';
 import pg from 'pg';
 import { environmentName } from '../../config/schema.ts';
 import { newKey } from '../../src/api/authentication.ts';
@@ -13,8 +12,10 @@ import { ensureRolePasswords, migrate, urlOfRole } from '../../src/db/migrate.ts
 import { removeFolder, temporaryFolder } from '../support/folder.ts';
 import { dumpRedis, keepFolder } from './autopsy.ts';
 import { Child } from './child.ts';
+import { type Line, Lines } from './lines.ts';
 import { Proxy } from './proxy.ts';
-import { postgresServer, redisServer, type Server, SmallDisk } from './servers.ts';
+import { type RedisKind, SceneRedis } from './scene-redis.ts';
+import { postgresServer, type Server, SmallDisk } from './servers.ts';
 import { account, type CarrierPlan, Simulator } from './simulator.ts';
 
 /** What a scene is made of. */
@@ -29,6 +30,8 @@ export type SceneOptions = {
   readonly migrations?: string;
   /** Folder of another compiled program that processes are started from at first; ours when absent. */
   readonly program?: string;
+  /** What its Redis is; one server when absent. */
+  readonly redis?: RedisKind;
   /** This server lives on a small file system of its own. */
   readonly smallDisk?: { readonly of: 'postgres' | 'redis'; readonly megabytes: number };
 };
@@ -70,9 +73,8 @@ type Seat = {
 export class Scene {
   readonly folder: string;
   readonly postgres: Server;
-  redis: Server;
+  readonly redis: SceneRedis;
   readonly sql: pg.Pool;
-  redisClient: Redis;
   /** Folder of the compiled program that processes are started from; ours when undefined. */
   program: string | undefined;
   readonly carriers: readonly Simulator[];
@@ -89,7 +91,7 @@ export class Scene {
     folder: string,
     disk: SmallDisk | undefined,
     postgres: Server,
-    redis: Server,
+    redis: SceneRedis,
     options: SceneOptions,
   ) {
     this.folder = folder;
@@ -100,7 +102,6 @@ export class Scene {
     this.program = options.program;
     this.sql = new pg.Pool({ connectionString: postgres.url, max: 3, application_name: 'faults' });
     this.sql.on('error', () => undefined);
-    this.redisClient = clientOf(redis);
     this.carriers = options.carriers.map((plan) => new Simulator(plan, folder));
   }
 
@@ -110,7 +111,10 @@ export class Scene {
     const { smallDisk } = options;
     const disk = smallDisk === undefined ? undefined : new SmallDisk(join(folder, 'disk'), smallDisk.megabytes);
     const folderOf = (server: 'postgres' | 'redis') => (smallDisk?.of === server ? disk?.folder : undefined) ?? folder;
-    const [postgres, redis] = await Promise.all([postgresServer(folderOf('postgres')), redisServer(folderOf('redis'))]);
+    const [postgres, redis] = await Promise.all([
+      postgresServer(folderOf('postgres')),
+      SceneRedis.start(folderOf('redis'), options.redis ?? 'single'),
+    ]);
     const scene = new Scene(folder, disk, postgres, redis, options);
     try {
       await Promise.all([scene.#prepareDatabase(), ...scene.carriers.map((carrier) => carrier.start())]);
@@ -161,16 +165,16 @@ export class Scene {
     return child;
   }
 
-  /** The line of a process to `redis`, `postgres` or a carrier. */
-  line(name: string, to: string): Proxy {
-    const proxy = this.#seatOf(name).proxies.get(to);
-    if (proxy === undefined) throw new Error(`${name} has no line to ${to}`);
-    return proxy;
+  /** The line of a process to `redis` (to all of its servers), `postgres` or a carrier. */
+  line(name: string, to: string): Line {
+    const proxies = proxiesTo(this.#seatOf(name), to);
+    if (proxies.length === 0) throw new Error(`${name} has no line to ${to}`);
+    return new Lines(proxies);
   }
 
-  /** Lines of every process to one server. */
+  /** Lines of every process to one server, or to all of Redis. */
   lines(to: string): Proxy[] {
-    return [...this.#seats.values()].flatMap(({ proxies }) => proxies.get(to) ?? []);
+    return [...this.#seats.values()].flatMap((seat) => proxiesTo(seat, to));
   }
 
   /** Starts a process; `environment` is for this start only. */
@@ -237,7 +241,7 @@ export class Scene {
     }
     writeFileSync(file, JSON.stringify({ carriers: entries }));
     const environment: Record<string, string> = {
-      REDIS_URL: `redis://127.0.0.1:${await to('redis', this.redis.port)}`,
+      ...(await this.redis.environmentBy(to)),
       TOCSIN_CARRIERS: file,
       [passwordEnv]: account.password,
       TOCSIN_PLATFORM_KEY: platformKey,
@@ -265,9 +269,7 @@ export class Scene {
 
   /** Another Redis answers at the address of the scene's from now on; the one of before is gone. */
   moveRedis(server: Server): void {
-    this.redis = server;
-    this.redisClient.disconnect();
-    this.redisClient = clientOf(server);
+    this.redis.replaceBy(server);
     for (const line of this.lines('redis')) line.target = server.port;
     for (const line of this.lines('redis')) line.reset();
   }
@@ -304,8 +306,7 @@ export class Scene {
   /** Ends everything and removes what it wrote, or keeps it for whoever looks; returns where that is. */
   async close(keepsFolder = false): Promise<string> {
     const names = this.carriers.map(({ plan }) => plan.name);
-    if (keepsFolder && this.redis.isRunning) await dumpRedis(this.redisClient, names, this.folder);
-    this.redisClient.disconnect();
+    if (keepsFolder && this.redis.isRunning) await dumpRedis(this.redis.client, names, this.folder);
     const children = [...this.#seats.values()].flatMap(({ child }) => (child?.isRunning === true ? [child] : []));
     await Promise.all(children.map((child) => child.kill()));
     await Promise.all(this.carriers.filter(({ isRunning }) => isRunning).map((carrier) => carrier.kill()));
@@ -320,10 +321,8 @@ export class Scene {
   }
 }
 
-function clientOf({ url }: Server): Redis {
-  const client = new Redis(url, { maxRetriesPerRequest: null, retryStrategy: () => 50 });
-  client.on('error', () => undefined);
-  return client;
+function proxiesTo({ proxies }: Seat, to: string): Proxy[] {
+  return [...proxies].filter(([name]) => name === to || name.startsWith(`${to}-`)).map(([, proxy]) => proxy);
 }
 
 function defaultsOf({ plan }: Simulator): Partial<CarrierPlan['behaviour'] & object> {

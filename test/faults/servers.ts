@@ -90,15 +90,19 @@ export class Server {
   }
 }
 
+/** Further settings of a Redis by its port, asked for at each start. */
+export type RedisSettings = (port: number) => Readonly<Record<string, string | number>>;
+
 /** A Redis with an append-only file written every second, in `folder`; `port` 0 takes a free one. */
 export async function redisServer(
   folder: string,
   name = 'redis',
-  settings: Readonly<Record<string, string | number>> = {},
+  settingsAt: RedisSettings = () => ({}),
   port = 0,
 ): Promise<Server> {
   const directory = join(folder, name);
-  const run = (onPort: number) => startRedis({ directory, port: onPort, cache: redisPrograms(), settings });
+  const run = (onPort: number) =>
+    startRedis({ directory, port: onPort, cache: redisPrograms(), settings: settingsAt(onPort) });
   return new Server(await run(port), run, join(directory, 'appendonlydir'));
 }
 

@@ -227,7 +227,7 @@ export class Stage {
   /** A worker is about to lose its binds: their windows may be open. */
   async crash(worker: string): Promise<void> {
     for (const { plan } of this.scene.carriers) {
-      const slots = await this.scene.redisClient.hvals(`{${plan.name}}:slots`);
+      const slots = await this.scene.redis.client.hvals(`{${plan.name}}:slots`);
       this.breaks(plan, slots.filter((value) => value.startsWith(`${worker}-`)).length);
     }
   }

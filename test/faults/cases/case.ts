@@ -1,4 +1,5 @@
 /** What a fault case is. */
+import type { RedisKind } from '../scene-redis.ts';
 import type { Stage } from '../stage.ts';
 
 /** The installations that cases run in; `usual` unless a case says otherwise. */
@@ -13,6 +14,8 @@ export type FaultCase = {
   /** Part of `npm test`; the others run by `npm run faults`. */
   readonly quick: boolean;
   readonly scene?: SceneKind;
+  /** The forms of Redis that it is for; every form when absent. */
+  readonly on?: readonly RedisKind[];
   /** The promise that is not kept yet: it runs by `--only` alone. */
   readonly open?: string;
   /** Why it cannot run on this machine; undefined when it can. */

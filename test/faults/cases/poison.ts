@@ -13,7 +13,7 @@ const unreadable: readonly (readonly string[])[] = [
 ];
 
 async function asideOf(stage: Stage, carrier: string): Promise<number> {
-  return await stage.scene.redisClient.xlen(`{${carrier}}:aside`);
+  return await stage.scene.redis.client.xlen(`{${carrier}}:aside`);
 }
 
 export const poisonCases: readonly FaultCase[] = [
@@ -23,19 +23,19 @@ export const poisonCases: readonly FaultCase[] = [
     about: 'entries that nobody can read in the middle of a campaign: set aside with a reason, the rest goes on',
     quick: true,
     async run(stage) {
-      const { redisClient, carriers } = stage.scene;
+      const { redis, carriers } = stage.scene;
       await stage.launchBoth();
       await stage.somewhere(0.05, 0.3);
       const name = carriers[0]?.plan.name ?? '';
       const before = await asideOf(stage, name);
       const [information] = stage.launched;
-      for (const fields of unreadable) await redisClient.xadd(`{${name}}:campaign:${information?.id}`, '*', ...fields);
+      for (const fields of unreadable) await redis.client.xadd(`{${name}}:campaign:${information?.id}`, '*', ...fields);
       stage.healed();
       await stage.until(
         'all of them are set aside',
         async () => (await asideOf(stage, name)) === before + unreadable.length,
       );
-      const [last] = await redisClient.xrevrange(`{${name}}:aside`, '+', '-', 'COUNT', 1);
+      const [last] = await redis.client.xrevrange(`{${name}}:aside`, '+', '-', 'COUNT', 1);
       if (!(last?.[1].includes('reason') ?? false)) stage.problems.push('an entry was set aside without a reason');
     },
   },

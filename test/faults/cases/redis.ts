@@ -29,7 +29,7 @@ async function failover(stage: Stage, behindMs: number): Promise<void> {
     // Outcomes and receipts of that time are gone, though carriers saw them answered.
     stage.sent.add('submitted');
     for (const { plan } of scene.carriers) stage.leavesUnanswered(Math.ceil((plan.ratePerSecond * behindMs) / 1_000));
-  } else await scene.redisClient.wait(1, 1_000);
+  } else await scene.redis.client.wait(1, 1_000);
   await promote(scene, replica);
   stage.healed();
 }
@@ -96,6 +96,7 @@ export const redisCases: readonly FaultCase[] = [
     group: 4,
     about: 'Redis dies and its replica, which has everything, takes over its address',
     quick: false,
+    on: ['single'],
     run: (stage) => failover(stage, 0),
   },
   {
@@ -103,6 +104,7 @@ export const redisCases: readonly FaultCase[] = [
     group: 4,
     about: 'Redis dies and its replica, which lacks the last moments, takes over its address',
     quick: false,
+    on: ['single'],
     async run(stage) {
       await failover(stage, stage.between(20, 60));
     },
@@ -110,8 +112,9 @@ export const redisCases: readonly FaultCase[] = [
   {
     name: 'redis-sentinel',
     group: 4,
-    about: 'Redis dies, and a Sentinel that notices it promotes the replica',
+    about: 'Redis dies, and a Sentinel that notices it promotes the replica, which gets its address',
     quick: false,
+    on: ['single'],
     async run(stage) {
       const { scene } = stage;
       const replica = await addReplica(scene, false);
@@ -128,6 +131,7 @@ export const redisCases: readonly FaultCase[] = [
     about: 'the disk of Redis is full for longer than the leases: it takes no write, and goes on when there is room',
     quick: false,
     scene: 'small-redis-disk',
+    on: ['single'],
     unable: () => (canMount() ? undefined : 'only root may mount a small file system'),
     async run(stage) {
       const { disk, redis } = stage.scene;
@@ -146,19 +150,19 @@ export const redisCases: readonly FaultCase[] = [
     about: 'entries are deleted from the streams by hand, and consumers with what they hold: found out, and made good',
     quick: false,
     async run(stage) {
-      const { redisClient, carriers } = stage.scene;
+      const { redis, carriers } = stage.scene;
       await midway(stage);
       everyBindMayBreak(stage);
       for (const { plan } of carriers) {
         for (const { id } of stage.launched) {
           const key = `{${plan.name}}:campaign:${id}`;
-          const entries = (await redisClient.xrange(key, '-', '+')).map(([entry]) => entry);
+          const entries = (await redis.client.xrange(key, '-', '+')).map(([entry]) => entry);
           const gone = entries.filter(() => stage.chance.next() < 0.05);
-          if (gone.length > 0) await redisClient.xdel(key, ...gone);
+          if (gone.length > 0) await redis.client.xdel(key, ...gone);
           // What waited in them nobody has any more.
           stage.mayBeUnknown(gone.length * batchRecipientsMax);
           if (entries.length > 0)
-            await redisClient.xgroup('DELCONSUMER', key, 'workers', stage.scene.names('worker')[0] ?? '');
+            await redis.client.xgroup('DELCONSUMER', key, 'workers', stage.scene.names('worker')[0] ?? '');
         }
       }
       stage.healed();
@@ -171,9 +175,9 @@ export const redisCases: readonly FaultCase[] = [
     quick: true,
     async run(stage) {
       await midway(stage);
-      await stage.scene.redisClient.config('SET', 'maxmemory', '1mb');
+      await stage.scene.redis.everywhere((node) => node.config('SET', 'maxmemory', '1mb'));
       await stage.hold(stage.between(500, 1_500));
-      await stage.scene.redisClient.config('SET', 'maxmemory', '0');
+      await stage.scene.redis.everywhere((node) => node.config('SET', 'maxmemory', '0'));
       stage.healed();
     },
   },
@@ -201,7 +205,7 @@ export const redisCases: readonly FaultCase[] = [
       for (const share of [0.1, 0.25, 0.4]) {
         await stage.somewhere(share, share + 0.1);
         for (const line of stage.scene.lines('redis')) line.reset();
-        await stage.scene.redisClient.script('FLUSH');
+        await stage.scene.redis.everywhere((node) => node.script('FLUSH'));
       }
       stage.healed();
     },
