@@ -216,7 +216,7 @@ for _, member in ipairs(redis.call('ZRANGEBYSCORE', prefix .. ':held', '-inf', t
     if string.sub(owner, 1, #worker + 1) ~= worker .. '#' then
       owner = ARGV[2]
       redis.call('HSET', ledger, 'o', owner)
-      redis.call('HDEL', ledger, 'f', 'w')
+      redis.call('HDEL', ledger, 'w')
     end
     redis.call('ZADD', prefix .. ':held', time + lease, member)
     local state = redis.call('HGET', prefix .. ':meta:' .. campaign, 'state') or 'active'
@@ -264,30 +264,37 @@ return redis.call('HGET', prefix .. ':meta:' .. campaign, 'state') or 'active'
 /**
  * KEYS prefix. ARGV owner, member, flush, done, version, header, packed, answered, packedBytes, areAnswers. Records
  * outcomes and, when the batch is done, acknowledges and deletes it. Answers are facts, so they are recorded even when
- * the batch belongs to somebody else by now; other outcomes are not. A repeated flush changes nothing.
+ * the batch belongs to somebody else by now; other outcomes are not. A repeated flush of a hold changes nothing, whoever
+ * has the batch by then: a connection that was lost with the answer sends it again.
  * 1 recorded · 0 the batch is somebody else's.
  */
 export const settleScript = `${allowOom}
 local prefix, owner, member, flush, done = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4] == '1'
-local ledger = prefix .. ':ledger:' .. member
-local l = redis.call('HMGET', ledger, 'o', 'f')
+local ledger, flushed = prefix .. ':ledger:' .. member, 'f:' .. owner
+local l = redis.call('HMGET', ledger, 'o', flushed)
 local mine = l[1] == owner
-if mine and tonumber(l[2] or '0') >= flush then return 1 end
-if #ARGV[7] > 0 and (mine or ARGV[10] == '1') then
+if tonumber(l[2] or '0') >= flush then return mine and 1 or 0 end
+local isRecorded = #ARGV[7] > 0 and (mine or ARGV[10] == '1')
+if isRecorded then
   redis.call('XADD', prefix .. ':outcomes', '*', 'v', ARGV[5], 'h', ARGV[6], 'o', ARGV[7])
 end
-if not mine then return 0 end
+if not mine then
+  local isGone = redis.call('EXISTS', ledger) == 0
+  if isRecorded then redis.call('HSET', ledger, flushed, flush) end
+  if isRecorded and isGone then redis.call('PEXPIRE', ledger, 120000) end
+  return 0
+end
 if done then
   local slash = string.find(member, '/')
   local stream, entry = prefix .. ':campaign:' .. string.sub(member, 1, slash - 1), string.sub(member, slash + 1)
   redis.call('XACK', stream, 'workers', entry)
   if redis.call('XDEL', stream, entry) == 1 then redis.call('DECRBY', prefix .. ':waiting', ARGV[9]) end
   redis.call('ZREM', prefix .. ':held', member)
-  redis.call('HSET', ledger, 'f', flush)
+  redis.call('HSET', ledger, flushed, flush)
   redis.call('HDEL', ledger, 'a', 'r', 'n')
   redis.call('PEXPIRE', ledger, 120000)
 else
-  redis.call('HSET', ledger, 'f', flush, 'a', ARGV[8])
+  redis.call('HSET', ledger, flushed, flush, 'a', ARGV[8])
 end
 return 1
 `;
@@ -301,7 +308,6 @@ local prefix, owner, member = KEYS[1], ARGV[1], ARGV[2]
 local ledger = prefix .. ':ledger:' .. member
 if redis.call('HGET', ledger, 'o') ~= owner then return 0 end
 redis.call('HSET', ledger, 'r', ARGV[3], 'n', ARGV[4], 'a', ARGV[5], 'w', ARGV[6], 'o', '')
-redis.call('HDEL', ledger, 'f')
 redis.call('ZADD', prefix .. ':held', 'XX', 0, member)
 redis.call('PUBLISH', prefix .. ':wake', 'claim')
 return 1

@@ -129,9 +129,9 @@ export class RedisCluster {
   async #partsOf(key: string): Promise<{ slot: number; primary: Server; others: Server[] }> {
     const asked = this.#clients.find((_, index) => this.nodes[index]?.isRunning === true) as Redis;
     const slot = Number(await asked.cluster('KEYSLOT', key));
-    const ranges = await asked.cluster('SLOTS');
+    const ranges = await slotsOf(asked);
     const serverAt = (port: number) => this.nodes.find((node) => node.port === port) as Server;
-    const owner = ranges.find(([from, to]) => from <= slot && slot <= to)?.[2]?.[1] ?? 0;
+    const owner = ownerIn(ranges, slot);
     const ports = new Set(ranges.map(([, , primary]) => primary?.[1] ?? 0));
     ports.delete(owner);
     return { slot, primary: serverAt(owner), others: [...ports].map((port) => serverAt(port)) };
@@ -158,8 +158,16 @@ export class RedisCluster {
     const finish = async () => {
       while (await some());
       for (const client of [to, from]) await client.cluster('SETSLOT', slot, 'NODE', toId);
+      // Whoever asks the others hears it at once, too.
+      await until(async () => (await Promise.all(this.#runningOwnersOf(slot))).every((port) => port === target.port));
     };
     return { some, finish };
+  }
+
+  #runningOwnersOf(slot: number): Promise<number>[] {
+    return this.#clients
+      .filter((_, index) => this.nodes[index]?.isRunning === true)
+      .map(async (client) => ownerIn(await slotsOf(client), slot));
   }
 
   #clientOf(server: Server): Redis {
@@ -171,6 +179,15 @@ export class RedisCluster {
     for (const client of this.#clients) client.disconnect();
     await Promise.all(this.nodes.filter(({ isRunning }) => isRunning).map((node) => node.kill()));
   }
+}
+
+/** Port of the primary of a slot. */
+function ownerIn(ranges: Awaited<ReturnType<typeof slotsOf>>, slot: number): number {
+  return ranges.find(([from, to]) => from <= slot && slot <= to)?.[2]?.[1] ?? 0;
+}
+
+function slotsOf(client: Redis) {
+  return client.cluster('SLOTS');
 }
 
 async function until(holds: () => Promise<boolean>): Promise<void> {

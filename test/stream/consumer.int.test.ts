@@ -83,11 +83,13 @@ test('ownership - one who was taken for dead changes nothing, but what it was an
   await zombie.setAside(old, 'unreadable');
   expect(await zombie.settle(settlementOf(old, 7, false))).toBe(false);
   expect(await zombie.settle(settlementOf(old, 8, true))).toBe(false);
+  // Sent again by a connection that was lost with its answer.
+  expect(await zombie.settle(settlementOf(old, 8, true))).toBe(false);
   // What is no answer is not recorded by one who does not hold the batch.
   expect(await zombie.settle({ ...settlementOf(old, 9, true), areAnswers: false })).toBe(false);
 
   expect(await outcomes()).toBe(3);
-  expect(await ledgerOf(taken)).toEqual(ledger);
+  expect(await ledgerOf(taken)).toEqual({ ...ledger, 'f:zombie#1': '8' });
   expect(await s.redis.zscore(s.keys.held, member(taken))).toBe(score);
   expect(await s.redis.xlen(s.keys.campaign(taken.campaign))).toBe(1);
   expect(await s.redis.exists(s.keys.aside)).toBe(0);
