@@ -25,7 +25,7 @@ import { type Context, type Parts, runProcess } from './run.ts';
 await runProcess('api', build);
 
 async function build(context: Context): Promise<Parts> {
-  const { settings, log, metrics } = context;
+  const { settings, log, metrics, tracer } = context;
   const carriers = requiredCarriers(settings);
   const platformKey = required(settings, 'platformKey');
   const place = requiredRedis(settings);
@@ -56,6 +56,7 @@ async function build(context: Context): Promise<Parts> {
     clock: systemClock,
     log,
     answered: countRequests(metrics),
+    tracer,
     stopping: stopping.signal,
   });
   let server: Awaited<ReturnType<typeof serveApi>> | undefined;

@@ -19,6 +19,7 @@ import { SlotLeases } from '../src/stream/slots.ts';
 import { tellUp } from '../src/stream/standing.ts';
 import { listenForWakes } from '../src/stream/wake.ts';
 import type { Log } from '../src/telemetry.ts';
+import type { Tracer } from '../src/tracing.ts';
 import { type SlotBinds, SlotHolder } from './lease.ts';
 
 /** Contents that a worker keeps per carrier. */
@@ -47,6 +48,8 @@ export type WorkerParts = {
   readonly turnOf?: (carrier: string) => string;
   /** Sockets, when absent. */
   readonly means?: BindMeans;
+  /** Nothing is traced when absent. */
+  readonly tracer?: Tracer;
   readonly clock: Clock;
   readonly log: Log;
 };
@@ -65,7 +68,7 @@ export type Lines = {
 
 /** Wires the lines to `carrier`; nothing runs before `start`. */
 export function createLines(carrier: Carrier, parts: WorkerParts): Lines {
-  const { worker, settings, redis, subscribing, encode, clock } = parts;
+  const { worker, settings, redis, subscribing, encode, clock, tracer } = parts;
   const log = parts.log.with({ carrier: carrier.name });
   const consumer = new Consumer(redis, carrier.name, worker, settings.batchLeaseMs, reservingOf(carrier, parts));
   const contents = new ContentCache((campaign) => consumer.content(campaign), contentsMax);
@@ -88,7 +91,7 @@ export function createLines(carrier: Carrier, parts: WorkerParts): Lines {
     parts.means,
   );
   const sender: Sender = new Sender(
-    { consumer, contents, encode, binds: pool, clock, log, firstSubmitted: parts.firstSubmitted },
+    { consumer, contents, encode, binds: pool, clock, log, firstSubmitted: parts.firstSubmitted, tracer },
     { ...settings, profile: profileOf(carrier), messageId: carrier.messageId, window: carrier.window },
   );
   const binds = slotBinds(carrier.name, pool, sender, redis, log);

@@ -27,7 +27,7 @@ const sweepMs = 500;
 await runProcess('planner', build);
 
 async function build(context: Context): Promise<Parts> {
-  const { settings, log, metrics } = context;
+  const { settings, log, metrics, tracer } = context;
   const carriers = requiredCarriers(settings);
   const place = requiredRedis(settings);
   const name = `${hostname()}-${process.pid}`;
@@ -60,6 +60,7 @@ async function build(context: Context): Promise<Parts> {
     carriers,
     usable,
     frozen,
+    tracer,
     limits: {
       batchRecipientsMax: settings.batchRecipientsMax,
       batchSecondsMax: settings.batchSecondsMax,

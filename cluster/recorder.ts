@@ -25,7 +25,7 @@ const reconcileEveryMs = 2_000;
 await runProcess('recorder', build);
 
 async function build(context: Context): Promise<Parts> {
-  const { settings, log, metrics } = context;
+  const { settings, log, metrics, tracer } = context;
   const carriersSettings = requiredCarriers(settings);
   const carriers = carriersSettings.map((carrier) => carrier.name);
   const place = requiredRedis(settings);
@@ -54,6 +54,7 @@ async function build(context: Context): Promise<Parts> {
     clock: systemClock,
     log,
     onFlush: events.flushed,
+    tracer,
   });
   const carriersByName = new Map(carriersSettings.map((carrier) => [carrier.name, carrier]));
   const reconciler = new Reconciler(

@@ -7,10 +7,17 @@ import type { Settings } from '../config/schema.ts';
 import { isFault } from '../src/fault.ts';
 import type { Service } from '../src/service.ts';
 import { createLog, createMetrics, type Log, type Metrics } from '../src/telemetry.ts';
+import type { Tracer } from '../src/tracing.ts';
 import { Health, type Unready } from './health.ts';
+import { startTracing } from './tracing.ts';
 
 /** What a process has to work with. */
-export type Context = { readonly settings: Settings; readonly log: Log; readonly metrics: Metrics };
+export type Context = {
+  readonly settings: Settings;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly tracer: Tracer;
+};
 
 /** The parts of a process, in the order in which they start. */
 export type Parts = {
@@ -48,10 +55,12 @@ export async function runProcess(role: string, build: (context: Context) => Prom
   if (process.send !== undefined) process.on('disconnect', () => void stop('parent-gone', 0));
 
   try {
-    const parts = await build({ settings, log, metrics });
+    const tracing = await startTracing(role, log);
+    const parts = await build({ settings, log, metrics, tracer: tracing.tracer });
     const unready: Unready = () => (isStarted && !isStopping ? parts.unready() : { process: 'starting or stopping' });
     const health = new Health(settings.host, settings.healthPort, metrics, unready);
-    for (const service of [health, ...parts.services]) {
+    const traces = { name: 'traces', start: async () => undefined, stop: () => tracing.stop() };
+    for (const service of [health, traces, ...parts.services]) {
       started.push(service);
       await service.start();
     }

@@ -23,7 +23,7 @@ import { countEvents, countPauses, countWorker } from './worker-metrics.ts';
 
 await runProcess('worker', build);
 
-async function build({ settings, log, metrics }: Context): Promise<Parts> {
+async function build({ settings, log, metrics, tracer }: Context): Promise<Parts> {
   const place = requiredRedis(settings);
   const carriers = requiredAccounts(settings);
   // Leases know their holder by this name. A container that starts again has the same host name and process id.
@@ -40,6 +40,7 @@ async function build({ settings, log, metrics }: Context): Promise<Parts> {
     standingTold: () => standings.wake(),
     turnOf: (carrier) => turnOf(names, carrier),
     ...countEvents(metrics, names),
+    tracer,
     clock,
     log,
   };

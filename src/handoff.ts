@@ -38,6 +38,8 @@ export type CampaignContent = {
   readonly expiresAtMs: number;
   /** Epoch milliseconds, by PostgreSQL's clock. */
   readonly launchedAtMs?: number;
+  /** Where it stands in a trace, when it is traced. */
+  readonly traceParent?: string;
   /** The organisation's share of a lane, relative to others; 1 is normal. */
   readonly weight: number;
 };
@@ -150,6 +152,8 @@ export type OutcomeHeader = {
   readonly firstOrdinal: number;
   /** Epoch milliseconds of the flush, by the worker's clock. */
   readonly atMs: number;
+  /** The batch's place in a trace, when it is traced. */
+  readonly traceParent?: string;
 };
 
 // ── 5 receipt: what the handset did ─────────────────────────────────────────────────────────────

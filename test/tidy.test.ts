@@ -7,7 +7,14 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { headerOf, importsOf, type Source, sourcesOf, undocumentedExports, withoutComments } from './support/source.ts';
 
-const spine = ['src/handoff.ts', 'src/fault.ts', 'src/clock.ts', 'src/service.ts', 'src/telemetry.ts'];
+const spine = [
+  'src/handoff.ts',
+  'src/fault.ts',
+  'src/clock.ts',
+  'src/service.ts',
+  'src/telemetry.ts',
+  'src/tracing.ts',
+];
 
 /** What each folder may import of ours, beside itself. `*` is everything. The most specific row holds. */
 const arrows: Readonly<Record<string, readonly string[]>> = {
@@ -16,6 +23,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'src/clock.ts': [],
   'src/service.ts': [],
   'src/telemetry.ts': [],
+  'src/tracing.ts': [],
   // The names of a recipient's fields.
   'src/text': ['src/handoff.ts'],
   // The types that a decoded receipt is handed on in.
@@ -62,6 +70,10 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   piscina: ['cluster/threads.ts', 'src/encode/thread.ts'],
   pino: ['src/telemetry.ts'],
   'prom-client': ['src/telemetry.ts'],
+  '@opentelemetry/api': ['cluster/open-telemetry.ts'],
+  '@opentelemetry/exporter-trace-otlp-http': ['cluster/open-telemetry.ts'],
+  '@opentelemetry/resources': ['cluster/open-telemetry.ts'],
+  '@opentelemetry/sdk-trace': ['cluster/open-telemetry.ts'],
   zod: ['config', 'src/api'],
   'csv-parse': ['src/api'],
   'libphonenumber-js': ['src/api'],

@@ -7,7 +7,7 @@ import type { Context, Env, MiddlewareHandler } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import { secureHeaders } from 'hono/secure-headers';
 import { routePath } from 'hono/route';
-import type { Clock } from '../clock.ts';
+import { noTracer, traceIdOf } from '../tracing.ts';
 import { Authentication } from './authentication.ts';
 import { boundedJson, jsonFault } from './body.ts';
 import { campaignRoutes } from './campaigns.ts';
@@ -15,9 +15,10 @@ import { documentRoutes } from './document.ts';
 import { Guard } from './guard.ts';
 import { listRoutes } from './lists.ts';
 import { organisationRoutes } from './organisations.ts';
-import type { AnsweredRequest, ApiDependencies, Parts } from './parts.ts';
+import type { ApiDependencies, Parts } from './parts.ts';
 import { type FieldError, invalid, notFound, problemOf, problemResponse, unknownField } from './problems.ts';
 import { progressRoutes } from './progress.ts';
+import { requestIdOf, requestOf, setRequest } from './request.ts';
 import { residentImportRoutes } from './resident-import.ts';
 import { residentRoutes } from './residents.ts';
 import { resultListRoutes } from './result-list.ts';
@@ -42,12 +43,14 @@ export function createApi(dependencies: ApiDependencies): OpenAPIHono {
   app.onError(async (error, c) => {
     const problem = problemOf(isUnreadableJson(error) ? await jsonFault(c) : error);
     // A caller's mistakes are told to the caller; the log is for ours.
-    if (problem.status >= 500) log.error('api.failed', { method: c.req.method, status: problem.status }, error);
-    return problemResponse(problem);
+    const { id, traceParent } = requestOf(c);
+    const ids = { requestId: id, traceId: traceIdOf(traceParent) };
+    if (problem.status >= 500) log.error('api.failed', { ...ids, method: c.req.method, status: problem.status }, error);
+    return problemResponse(problem, id);
   });
-  if (dependencies.answered !== undefined) app.use(observing(dependencies.clock, dependencies.answered));
+  app.use(observing(dependencies));
   app.use(secureHeaders({ contentSecurityPolicy }), guard.everyone);
-  app.notFound(() => problemResponse(problemOf(notFound('route'))));
+  app.notFound((c) => problemResponse(problemOf(notFound('route')), requestOf(c).id));
   app.route('/', organisationRoutes(parts));
   app.route('/', residentImportRoutes(parts));
   app.route('/', residentRoutes(parts));
@@ -60,14 +63,23 @@ export function createApi(dependencies: ApiDependencies): OpenAPIHono {
   return app;
 }
 
-/** Tells of each request once its answer begins; files and events go on after that. */
-function observing(clock: Clock, answered: (request: AnsweredRequest) => void): MiddlewareHandler {
+/** Names each request, and tells of it once its answer begins; files and events go on after that. */
+function observing({ clock, log, answered, tracer = noTracer }: ApiDependencies): MiddlewareHandler {
   return async (c, next) => {
     const beganMs = clock.monotonicMs();
+    const id = requestIdOf(c.req.header('x-request-id'));
+    const span = tracer.root('request', c.req.header('traceparent'));
+    const { traceParent } = span;
+    setRequest(c, { id, traceParent });
+    c.header('x-request-id', id);
     await next();
     const path = routePath(c);
     const route = path.startsWith('/') && !path.includes('*') ? `${c.req.method} ${path}` : 'none';
-    answered({ route, status: c.res.status, seconds: (clock.monotonicMs() - beganMs) / 1000 });
+    const { status } = c.res;
+    const seconds = (clock.monotonicMs() - beganMs) / 1000;
+    span.end({ 'http.route': route, 'http.response.status_code': status, 'tocsin.request': id }, route);
+    log.debug('api.answered', { requestId: id, traceId: traceIdOf(traceParent), route, status, seconds });
+    answered?.({ route, status, seconds });
   };
 }
 

@@ -12,6 +12,7 @@ import { campaignInput, campaignSchema, type CampaignView, campaignView } from '
 import { idempotencyHeaders, idempotentRequest, once } from './idempotency.ts';
 import type { Parts } from './parts.ts';
 import { invalid, notFound, ProblemFault } from './problems.ts';
+import { requestOf } from './request.ts';
 import {
   idOf,
   idParams,
@@ -147,6 +148,7 @@ async function commandCampaign(
   key: string | undefined,
 ): Promise<CampaignView> {
   const { scoped } = c.var.tenant;
+  const { traceParent } = requestOf(c);
   const prefixes = parts.routes.map((route) => route.prefix);
   const told: Told[] = [];
   const view = (outcome: Accepted): CampaignView => {
@@ -155,11 +157,12 @@ async function commandCampaign(
     return campaignView(campaign);
   };
   // Most launches need no more than one statement; what it does not do is judged, and answered for, by the rest.
-  const atOnce = command === 'launch' && key === undefined ? await acceptLaunch(scoped.run, id, prefixes) : undefined;
+  const atOnce =
+    command === 'launch' && key === undefined ? await acceptLaunch(scoped.run, id, prefixes, traceParent) : undefined;
   const answer =
     atOnce === undefined
       ? await once(c, scoped, await idempotentRequest(c, key), 202, async (run) => {
-          return view(await acceptCommand(run, id, command, prefixes));
+          return view(await acceptCommand(run, id, command, prefixes, traceParent));
         })
       : view(atOnce);
   for (const committed of told) {

@@ -8,6 +8,7 @@ import type { Database } from '../db/client.ts';
 import type { Replica } from '../db/replica.ts';
 import type { Id, ProgressEvent } from '../handoff.ts';
 import type { Log } from '../telemetry.ts';
+import type { Tracer } from '../tracing.ts';
 import type { Authentication } from './authentication.ts';
 import type { ApiLimits } from './limits.ts';
 
@@ -44,6 +45,8 @@ export type ApiDependencies = {
   readonly log: Log;
   /** Is told of each request, for metrics; routes are few, so they may be labels. */
   readonly answered?: (request: AnsweredRequest) => void;
+  /** Traces requests; nothing when absent. */
+  readonly tracer?: Tracer;
   /** Ends open event streams when it is aborted, so that the process can stop. */
   readonly stopping: AbortSignal;
 };

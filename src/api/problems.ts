@@ -134,9 +134,9 @@ function kindOfStatus(status: number): ProblemKind {
   }
 }
 
-/** A problem as a response. */
-export function problemResponse(problem: Problem): Response {
-  const headers: Record<string, string> = { 'content-type': 'application/problem+json' };
+/** A problem as a response to the request of that id. */
+export function problemResponse(problem: Problem, requestId: string): Response {
+  const headers: Record<string, string> = { 'content-type': 'application/problem+json', 'x-request-id': requestId };
   if (problem.status === 401) headers['www-authenticate'] = 'Bearer';
   if (problem.status === 503) headers['retry-after'] = '5';
   if (problem.retryAfterSeconds !== undefined) headers['retry-after'] = String(problem.retryAfterSeconds);

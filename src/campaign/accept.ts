@@ -23,13 +23,15 @@ export type Told = { readonly campaign: Id; readonly command: CampaignCommand };
 
 /**
  * Gives a campaign its new status, inside the caller's transaction; anything but `accepted` changes nothing.
- * `prefixes` are the numbers that carriers serve: a campaign that reaches nobody is not launched.
+ * `prefixes` are the numbers that carriers serve: a campaign that reaches nobody is not launched. `traceParent`: the
+ * request's place in a trace, which a launch hands on.
  */
 export async function acceptCommand(
   run: Run,
   id: Id,
   command: CampaignCommand,
   prefixes: readonly string[],
+  traceParent?: string,
 ): Promise<Accepted> {
   const campaign = await lockCampaign(run, id);
   if (campaign === undefined) return { kind: 'unknown' };
@@ -37,7 +39,7 @@ export async function acceptCommand(
   if (move.kind === 'refused') return move;
   const launches = command === 'launch';
   if (launches && !(await hasRecipient(run, campaign.audience, prefixes))) return { kind: 'no-recipients' };
-  const moved = await moveCampaignRow(run, id, { to: move.to, tell: move.tell, launches });
+  const moved = await moveCampaignRow(run, id, { to: move.to, tell: move.tell, launches, traceParent });
   return { kind: 'accepted', campaign: moved, told: toldOf(moved, move.tell) };
 }
 
@@ -45,10 +47,20 @@ export async function acceptCommand(
  * Launches a draft in one statement and its own transaction. Undefined, with nothing changed, when it cannot be
  * launched just so: `acceptCommand` then says why.
  */
-export async function acceptLaunch(run: Run, id: Id, prefixes: readonly string[]): Promise<Accepted | undefined> {
+export async function acceptLaunch(
+  run: Run,
+  id: Id,
+  prefixes: readonly string[],
+  traceParent?: string,
+): Promise<Accepted | undefined> {
   const move = moveCampaign('draft', 'launch', false);
   assert(move.kind === 'moved', 'a draft can be launched');
-  const moved = await launchCampaignRow(run, id, { from: 'draft', to: move.to, tell: move.tell }, prefixes);
+  const moved = await launchCampaignRow(
+    run,
+    id,
+    { from: 'draft', to: move.to, tell: move.tell, traceParent },
+    prefixes,
+  );
   if (moved === undefined) return undefined;
   return { kind: 'accepted', campaign: moved, told: toldOf(moved, move.tell) };
 }

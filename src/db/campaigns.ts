@@ -120,6 +120,7 @@ const moveStatement: Statement = {
   name: 'campaign_move',
   text: `with c as (update campaigns set status = $2,
         launched_at = case when $3 then now() else launched_at end,
+        trace_parent = case when $3 then $5 else trace_parent end,
         expires_at = case when $3 then now() + validity_seconds * interval '1 second' else expires_at end,
         finished_at = case when $2 = 'cancelled' then now() else finished_at end
       where id = $1 returning *),
@@ -135,11 +136,13 @@ export type CampaignMove = {
   readonly tell: string | undefined;
   /** Starts the campaign's validity. */
   readonly launches: boolean;
+  /** Place of the request in a trace. */
+  readonly traceParent: string | undefined;
 };
 
 /** Gives a campaign that this transaction holds another status. */
 export async function moveCampaignRow(run: Run, id: Id, move: CampaignMove): Promise<CampaignRow> {
-  return only(await run<CampaignRow>(moveStatement, [id, move.to, move.launches, move.tell]));
+  return only(await run<CampaignRow>(moveStatement, [id, move.to, move.launches, move.tell, move.traceParent]));
 }
 
 const served = `p.channel = 'sms' and p.opted_out_at is null
@@ -148,7 +151,7 @@ const served = `p.channel = 'sms' and p.opted_out_at is null
 const launchStatement: Statement = {
   name: 'campaign_launch',
   plannedOnce: true,
-  text: `with c as (update campaigns set status = $3, launched_at = now(),
+  text: `with c as (update campaigns set status = $3, launched_at = now(), trace_parent = $6,
         expires_at = now() + validity_seconds * interval '1 second'
       where id = $1 and status = $2 and case when audience ? 'lists'
         then exists (select from list_members m join contact_points p on p.resident_id = m.resident_id
@@ -170,7 +173,14 @@ export async function launchCampaignRow(
   move: { readonly from: CampaignStatus } & Omit<CampaignMove, 'launches'>,
   prefixes: readonly string[],
 ): Promise<CampaignRow | undefined> {
-  const [moved] = await run<CampaignRow>(launchStatement, [id, move.from, move.to, move.tell, prefixes]);
+  const [moved] = await run<CampaignRow>(launchStatement, [
+    id,
+    move.from,
+    move.to,
+    move.tell,
+    prefixes,
+    move.traceParent,
+  ]);
   return moved;
 }
 

@@ -40,6 +40,7 @@ export type PlannedCampaign = {
   readonly weight: number;
   readonly expiresAtMs: number;
   readonly launchedAtMs: number;
+  readonly traceParent: string | null;
   readonly planned: boolean;
 };
 
@@ -61,7 +62,7 @@ export const campaignColumns = `c.id, c.organisation_id as organisation, c.natur
   (select o.weight from organisations o where o.id = c.organisation_id) as weight,
   (extract(epoch from coalesce(c.expires_at, c.launched_at + c.validity_seconds * interval '1 second')) * 1000)::float8
     as "expiresAtMs", (extract(epoch from c.launched_at) * 1000)::float8 as "launchedAtMs",
-  c.planned_at is not null as planned`;
+  c.trace_parent as "traceParent", c.planned_at is not null as planned`;
 
 const claimedColumns = `${campaignColumns}, coalesce(c.unreachable ? 'noMobile', false) as counted,
   (select count(*)::int from (
@@ -75,7 +76,8 @@ const claimedColumns = `${campaignColumns}, coalesce(c.unreachable ? 'noMobile',
 export function contentOf(campaign: PlannedCampaign, fields: readonly RecipientField[]): CampaignContent {
   const { id, organisation, nature, sender, contents, defaultLanguage, weight } = campaign;
   const times = { expiresAtMs: Math.floor(campaign.expiresAtMs), launchedAtMs: Math.floor(campaign.launchedAtMs) };
-  return { campaign: id, organisation, nature, sender, contents, defaultLanguage, weight, fields, ...times };
+  const traced = campaign.traceParent === null ? {} : { traceParent: campaign.traceParent };
+  return { campaign: id, organisation, nature, sender, contents, defaultLanguage, weight, fields, ...times, ...traced };
 }
 
 /**

@@ -150,6 +150,8 @@ export const campaigns = pgTable(
     batches: integer('batches').notNull().default(0),
     /** Every batch is in Redis, or has been. */
     enqueuedAt: moment('enqueued_at'),
+    /** Place of its launch in a trace (W3C traceparent), where that is traced. */
+    traceParent: text('trace_parent'),
     /** The planner that is putting its batches into Redis, and until when nobody else may. */
     planner: text('planner'),
     plannerUntil: moment('planner_until'),

@@ -23,8 +23,9 @@ import {
 } from '../db/plan.ts';
 import { readProgress } from '../db/progress.ts';
 import { Fault } from '../fault.ts';
-import type { CampaignStatus, Enqueue, Id, Nature, PublishProgress } from '../handoff.ts';
+import type { CampaignContent, CampaignStatus, Enqueue, Id, Nature, PublishProgress } from '../handoff.ts';
 import type { Log } from '../telemetry.ts';
+import { noTracer, type Span, type Tracer } from '../tracing.ts';
 import type { TurnKind, Turns } from './turns.ts';
 
 /** What a launch needs. */
@@ -39,6 +40,7 @@ export type LaunchParts = {
   batchRecipients(carrier: string): number;
   /** Hears how long a campaign took to be frozen, for metrics. */
   readonly frozen?: ((nature: Nature, ms: number) => void) | undefined;
+  readonly tracer?: Tracer | undefined;
   /** Turns at PostgreSQL, of which there are few; waiting for room in Redis takes none. */
   readonly turns: Turns;
 };
@@ -59,9 +61,11 @@ export async function launch(parts: LaunchParts, campaign: ClaimedCampaign, sign
     const startedMs = parts.clock.monotonicMs();
     // One of many residents lets those go ahead that come within the time that it takes, and no later ones.
     const dueMs = startedMs + campaign.residentsAtMost * frozenMs;
+    const span = spanOf(parts, 'plan.freeze', campaign);
     const frozen = await parts.turns.take(kindOf(campaign), dueMs, async () =>
       signal.aborted ? undefined : freeze(parts.database, campaign, { ...parts, routes: parts.routes(), fields }),
     );
+    span.end(frozen?.kind === 'frozen' ? { 'tocsin.recipients': frozen.recipients } : {});
     if (frozen?.kind !== 'frozen') return false;
     const ms = Math.round(parts.clock.monotonicMs() - startedMs);
     parts.frozen?.(campaign.nature, ms);
@@ -72,7 +76,7 @@ export async function launch(parts: LaunchParts, campaign: ClaimedCampaign, sign
     tellStanding(parts, campaign.id, ['paused', 'cancelling']),
   ]);
   const [done, isCounted] = await Promise.all([
-    Promise.all(shares.map((share) => enqueueShare(parts, campaign, fields, share, signal))),
+    Promise.all(shares.map((share) => enqueueTraced(parts, campaign, fields, share, signal))),
     count(parts, campaign, signal),
     // Nobody who waits for an alert waits for this.
     campaign.planned ? undefined : publishProgress(parts, campaign.id),
@@ -90,6 +94,10 @@ async function count(parts: LaunchParts, campaign: ClaimedCampaign, signal: Abor
   });
 }
 
+function spanOf({ tracer = noTracer }: LaunchParts, name: string, { id, nature, traceParent }: ClaimedCampaign): Span {
+  return tracer.child(name, traceParent ?? undefined, { 'tocsin.campaign': id, 'tocsin.lane': nature });
+}
+
 function kindOf({ nature, residentsAtMost }: ClaimedCampaign): TurnKind {
   if (nature === 'alert') return 'alert';
   return residentsAtMost <= smallResidents ? 'small' : 'large';
@@ -99,15 +107,31 @@ async function publishProgress({ database, publish }: LaunchParts, campaign: Id)
   await publish(await readProgress(database.pool, [campaign]));
 }
 
-async function enqueueShare(
+async function enqueueTraced(
   parts: LaunchParts,
   campaign: ClaimedCampaign,
   fields: readonly RecipientField[],
   share: CarrierShare,
   signal: AbortSignal,
 ): Promise<boolean> {
+  const span = spanOf(parts, 'plan.enqueue', campaign);
+  const { traceParent } = span;
+  const content = { ...contentOf(campaign, fields), ...(traceParent === undefined ? {} : { traceParent }) };
+  try {
+    return await enqueueShare(parts, campaign, content, share, signal);
+  } finally {
+    span.end({ 'tocsin.carrier': share.carrier });
+  }
+}
+
+async function enqueueShare(
+  parts: LaunchParts,
+  campaign: ClaimedCampaign,
+  content: CampaignContent,
+  share: CarrierShare,
+  signal: AbortSignal,
+): Promise<boolean> {
   const { pool } = parts.database;
-  const content = contentOf(campaign, fields);
   const kind = kindOf(campaign);
   let next = share.next;
   if (next > share.last) return true;

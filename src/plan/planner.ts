@@ -22,6 +22,7 @@ import {
 } from '../handoff.ts';
 import type { Service } from '../service.ts';
 import type { Log } from '../telemetry.ts';
+import type { Tracer } from '../tracing.ts';
 import { type BatchLimits, batchRecipients, type CarrierCapacity } from './capacity.ts';
 import { launch, type LaunchParts, tellStanding } from './launch.ts';
 import { Loop } from './loop.ts';
@@ -55,6 +56,8 @@ export type PlannerOptions = {
   readonly limits: PlannerLimits;
   /** See `LaunchParts`. */
   readonly frozen?: LaunchParts['frozen'];
+  /** Nothing is traced when absent. */
+  readonly tracer?: Tracer;
   readonly clock: Clock;
   readonly log: Log;
 };

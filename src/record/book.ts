@@ -13,7 +13,7 @@ import { RecordRows } from '../db/record-rows.ts';
 import { type Id, type InboundMessage, outcomeCodes, type OutcomeRecord, type ReceiptRecord } from '../handoff.ts';
 import { readOutcomes, readReceipts } from '../stream/entry.ts';
 import type { OrphanIds } from './orphans.ts';
-import type { GivenUpEntry, Page } from './page.ts';
+import type { GivenUpEntry, Page, TracedPart } from './page.ts';
 import type { Entries } from './reader.ts';
 import { type Place, RecentIds } from './recent.ts';
 import { type BatchState, StateCache } from './states.ts';
@@ -49,8 +49,11 @@ type Draft = {
   readonly late: OrphanReceipt[];
   /** Messages that the carrier gave up, by entry. */
   readonly givenUp: GivenUpEntry[];
+  readonly traced: TracedPart[];
 };
 
+/** Traced batches whose first receipt is waited for. */
+const awaitedMax = 256;
 /** Entries that are applied without a pause: a few milliseconds. */
 const entriesAtOnce = 8;
 
@@ -64,6 +67,8 @@ export class CarrierBook {
   readonly #orphans: OrphanIds;
   /** Of two pages, one is written while the other is filled. */
   readonly #rows: [RecordRows, RecordRows];
+  /** Batches that are traced and have no receipt yet, with their place in the trace. */
+  readonly #awaited = new Map<BatchState, string>();
   readonly #place: Place = { state: undefined, index: 0, segment: 0 };
 
   /** `orphans`: those that PostgreSQL has of this carrier. */
@@ -87,7 +92,7 @@ export class CarrierBook {
     this.#rows.reverse();
     const [rows] = this.#rows;
     rows.clear();
-    const draft: Draft = { rows, arrived: [], unloaded: [], late: [], givenUp: [] };
+    const draft: Draft = { rows, arrived: [], unloaded: [], late: [], givenUp: [], traced: [] };
     const batches = outcomes.map(({ header }) => this.#states.get(header));
     await this.#load(batches);
     await eachWithPauses(outcomes, (entry, at) => this.#applyOutcomes(entry, batches[at] as BatchState, draft));
@@ -103,11 +108,13 @@ export class CarrierBook {
       arrived,
       orphans.map((orphan) => orphan.messageId),
     );
+    const traced = [...draft.traced, ...this.#firstReceipts()];
     const changes = this.#states.take();
-    return { through, rows, changes, adopted: arrived, orphans, givenUp, inbound: inboundOf(receipts) };
+    return { through, rows, changes, adopted: arrived, orphans, givenUp, inbound: inboundOf(receipts), traced };
   }
 
-  #applyOutcomes({ id, header, packed }: OutcomeRecord, state: BatchState, { rows, arrived, givenUp }: Draft): void {
+  #applyOutcomes({ id, header, packed }: OutcomeRecord, state: BatchState, draft: Draft): void {
+    const { rows, arrived, givenUp } = draft;
     const rerouted: number[] = [];
     const counts = this.#states.countsOf(header);
     rows.batch(header);
@@ -121,9 +128,24 @@ export class CarrierBook {
       if (this.#orphans.mayHave(bytes, idStart, idEnd)) arrived.push(bytes.toString('latin1', idStart, idEnd));
     });
     this.#states.touch(state);
+    if (header.traceParent !== undefined) this.#trace(header.traceParent, state, draft.traced);
     if (rerouted.length === 0) return;
     const { campaign, batch, attempt: sourceAttempt } = header;
     givenUp.push({ entry: id, campaign, batch, sourceAttempt, indexes: rerouted });
+  }
+
+  #trace(parent: string, state: BatchState, traced: TracedPart[]): void {
+    traced.push({ name: 'record.outcomes', parent });
+    this.#awaited.set(state, parent);
+    const oldest = this.#awaited.size > awaitedMax ? this.#awaited.keys().next().value : undefined;
+    if (oldest !== undefined) this.#awaited.delete(oldest);
+  }
+
+  /** Traced batches of which this page has the first receipt. */
+  #firstReceipts(): TracedPart[] {
+    const found = [...this.#awaited].filter(([state]) => state.hasReceipt);
+    for (const [state] of found) this.#awaited.delete(state);
+    return found.map(([, parent]) => ({ name: 'record.receipt', parent }));
   }
 
   #applyReceipts({ packed, atMs }: ReceiptRecord, { rows, unloaded, late }: Draft): void {

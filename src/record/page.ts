@@ -23,6 +23,9 @@ import type { CampaignDelta, Changes } from './states.ts';
 /** What a carrier gave up, and the entry of its outcomes that says so. */
 export type GivenUpEntry = GivenUp & { readonly entry: string };
 
+/** What of a page belongs to a trace, and below which span. */
+export type TracedPart = { readonly name: 'record.outcomes' | 'record.receipt'; readonly parent: string };
+
 /** See the head of this file. */
 export type Page = {
   /** Offsets once it is committed. */
@@ -35,6 +38,7 @@ export type Page = {
   /** Messages that wait for another carrier from now on. */
   readonly givenUp: readonly GivenUpEntry[];
   readonly inbound: readonly (InboundMessage & { readonly receivedAtMs: number })[];
+  readonly traced: readonly TracedPart[];
 };
 
 /** What one page wrote. */

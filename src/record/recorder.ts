@@ -13,6 +13,7 @@ import { isFault } from '../fault.ts';
 import type { PublishProgress, RecordOffsets, RecordSource } from '../handoff.ts';
 import type { Service } from '../service.ts';
 import type { Log } from '../telemetry.ts';
+import { noTracer, type Tracer } from '../tracing.ts';
 import { type BookLimits, CarrierBook } from './book.ts';
 import { OrphanIds } from './orphans.ts';
 import { type Flushed, type Page, writePage } from './page.ts';
@@ -53,6 +54,8 @@ export type RecorderOptions = {
   readonly publish: PublishProgress;
   readonly carriers: readonly string[];
   readonly limits: RecorderLimits;
+  /** Nothing is traced when absent. */
+  readonly tracer?: Tracer;
   readonly clock: Clock;
   readonly log: Log;
   /** Called after each flush, for metrics. */
@@ -137,7 +140,7 @@ export class Recorder implements Service {
 
   /** Records until it must stop, or throws: what the book holds in memory is then forgotten with it. */
   async #record(lease: RecorderLease, onFlushed: () => void): Promise<void> {
-    const { database, limits, source, clock } = this.#options;
+    const { database, limits, source, clock, tracer = noTracer } = this.#options;
     const orphans = new OrphanIds(
       await orphanIds(database.pool, lease.carrier, limits.orphanIdsMax),
       limits.orphanIdsMax,
@@ -151,8 +154,11 @@ export class Recorder implements Service {
     let writing: Promise<void> = Promise.resolve();
     const write = async (page: Page): Promise<void> => {
       renewedMs = clock.monotonicMs();
+      const fromMs = clock.nowMs();
       const flushed = await this.#write(lease, page);
       committed = page.through;
+      for (const { name, parent } of page.traced)
+        tracer.child(name, parent, { 'tocsin.carrier': lease.carrier, 'tocsin.rows': flushed.rows }, fromMs).end();
       onFlushed();
       this.#options.onFlush?.(lease.carrier, flushed, clock.monotonicMs() - renewedMs);
       await this.#tell(flushed);

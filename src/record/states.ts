@@ -41,6 +41,12 @@ export class BatchState {
     this.dirty = 0;
   }
 
+  /** Some segment of it has a receipt that says what became of it. */
+  get hasReceipt(): boolean {
+    const { delivered, undelivered } = segmentStates;
+    return this.rows.some((row) => row.some((byte) => (byte & 15) === delivered || (byte & 15) === undelivered));
+  }
+
   /** Forgets the rows; they must have been written. */
   unload(): void {
     this.rows = [];

@@ -10,6 +10,7 @@ import type { Consumer, Hold, TakenBatch } from '../stream/consumer.ts';
 import type { ContentCache } from '../stream/content.ts';
 import { readBatch } from '../stream/entry.ts';
 import type { Log } from '../telemetry.ts';
+import { noSpan, noTracer, type Span, type Tracer } from '../tracing.ts';
 import { BatchLedger } from './ledger.ts';
 import type { Signals } from './signals.ts';
 import type { Held, Stock } from './stock.ts';
@@ -23,6 +24,8 @@ export type FeederParts = {
   readonly contents: ContentCache;
   readonly encode: Encode;
   readonly binds: Demand;
+  /** Nothing is traced when absent. */
+  readonly tracer?: Tracer | undefined;
   readonly clock: Clock;
   readonly log: Log;
 };
@@ -54,6 +57,9 @@ export type ClosedOutcome = 'rejected' | 'cancelled' | 'expired' | 'unknown' | '
 export const takeCount = 4;
 /** So much of an alert is in hand at a carrier's rate: what one worker holds of its end, others cannot send. */
 const alertSecondsAhead = 0.15;
+/** Of a campaign that is traced, its first batches are, and of the others one in so many. */
+const tracedBatches = 16;
+const tracedEvery = 128;
 /** How often a quiet feeder looks by itself, in case a signal was lost. */
 const lookMs = 1_000;
 
@@ -238,15 +244,25 @@ export class Feeder {
       const content = await this.#content(batch);
       // Only its content says which lane it is of.
       if (content === undefined) return await this.#refuse(taken, batch, 'information');
+      const span = this.#spanOf(batch, content);
       const ledger = await this.#ledgerOf(taken, batch, content);
-      if (ledger === undefined) return;
+      if (ledger === undefined) return span.end();
+      span.event('encoded');
       const state = this.#signals.newest(batch.campaign, taken.state, moment);
-      const held = this.#stock.add(taken, content, ledger, state);
+      const held = this.#stock.add(taken, content, ledger, state, span);
       held.isFirst = batch.number === 1 && batch.attempt === 1 && !wasBegun(taken.ledger);
       this.#handlers.admitted(held);
     } finally {
       this.#recipientsEncoding -= batch.recipients;
     }
+  }
+
+  /** Of a large campaign not every batch is traced. */
+  #spanOf({ number, attempt, recipients, campaign }: Batch, { traceParent, nature }: CampaignContent): Span {
+    const { tracer = noTracer } = this.#parts;
+    if (traceParent === undefined || (number > tracedBatches && number % tracedEvery !== 0)) return noSpan;
+    const counts = { 'tocsin.batch': number, 'tocsin.attempt': attempt, 'tocsin.recipients': recipients };
+    return tracer.child('batch.send', traceParent, { 'tocsin.campaign': campaign, 'tocsin.lane': nature, ...counts });
   }
 
   /** Undefined when there is none that could be read. Redis in trouble is another matter, and no fault of the batch. */

@@ -6,6 +6,7 @@ import type { Clock } from '../clock.ts';
 import type { Batch, Lane } from '../handoff.ts';
 import type { Consumer, Hold } from '../stream/consumer.ts';
 import type { Log } from '../telemetry.ts';
+import type { Span } from '../tracing.ts';
 import type { BatchLedger } from './ledger.ts';
 import type { Held } from './stock.ts';
 
@@ -83,9 +84,17 @@ export class Recording {
   }
 
   /** Puts outcomes into the stream; false when the batch belongs to another worker. Waits while Redis is away. */
-  async record(hold: Hold, ledger: BatchLedger, flush: number, done: boolean, areAnswers = true): Promise<boolean> {
+  async record(
+    hold: Hold & { readonly span?: Span },
+    ledger: BatchLedger,
+    flush: number,
+    done: boolean,
+    areAnswers = true,
+  ): Promise<boolean> {
     const { organisation, number, attempt, firstOrdinal, packed: recipients }: Batch = ledger.batch;
     const { campaign, entry, owner } = hold;
+    const traceParent = hold.span?.traceParent;
+    const traced = traceParent === undefined ? {} : { traceParent };
     const isAnybodys = areAnswers && !ledger.givesUp;
     const settlement = {
       campaign,
@@ -93,7 +102,7 @@ export class Recording {
       owner,
       flush,
       done,
-      header: { campaign, organisation, batch: number, attempt, firstOrdinal, atMs: this.#clock.nowMs() },
+      header: { campaign, organisation, batch: number, attempt, firstOrdinal, atMs: this.#clock.nowMs(), ...traced },
       packed: ledger.takeOutcomes(),
       answered: Buffer.from(ledger.answered),
       packedBytes: recipients.length,

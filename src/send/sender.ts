@@ -214,16 +214,17 @@ export class Sender implements RunSource {
     }
     const { held, run } = chosen;
     held.counts.written += run.to - run.from;
-    if (held.isFirst) this.#firstSubmitted(held);
+    if (held.isUnwritten) this.#begun(held);
     if (held.ledger.sendable < this.#sliceSegments) this.#reservation.ahead(held.content.nature);
     if (this.#feeder.wantsMore(held.content.nature)) this.wake();
     return run;
   }
 
-  #firstSubmitted(held: Held): void {
-    held.isFirst = false;
+  #begun(held: Held): void {
+    held.isUnwritten = false;
+    held.span.event('submitted');
     const { launchedAtMs, nature } = held.content;
-    if (launchedAtMs === undefined) return;
+    if (!held.isFirst || launchedAtMs === undefined) return;
     this.#parts.firstSubmitted?.(nature, Math.max(0, this.#parts.clock.nowMs() - launchedAtMs));
   }
 
@@ -305,6 +306,7 @@ export class Sender implements RunSource {
   #letGo(held: Held): void {
     if (!this.#stock.has(held)) return;
     this.#stock.remove(held);
+    held.span.end({ 'tocsin.segments': held.ledger.frameCount, 'tocsin.lost': held.isLost });
     this.#checkEmpty();
     this.wake();
   }

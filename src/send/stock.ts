@@ -8,6 +8,7 @@ import type { Room } from '../carrier/pool.ts';
 import { type CampaignContent, type CampaignState, type Lane, lanes } from '../handoff.ts';
 import type { Hold } from '../stream/consumer.ts';
 import { noCounts, type SenderCounts } from './counts.ts';
+import type { Span } from '../tracing.ts';
 import type { BatchLedger } from './ledger.ts';
 
 /** A ticket is handle × this + frame; a batch has fewer frames. */
@@ -23,8 +24,11 @@ export type Held = Hold & {
   state: CampaignState;
   /** Where its segments are counted: those of its lane. */
   readonly counts: SenderCounts;
+  /** Nothing of it was written by this worker yet. */
+  isUnwritten: boolean;
   /** The campaign's first batch, of which nothing was ever written. */
   isFirst: boolean;
+  readonly span: Span;
   /** Frames that wait for an answer. */
   inFlight: number;
   /** Flushes of outcomes so far. */
@@ -63,7 +67,7 @@ export class Stock {
   }
 
   /** Takes a batch in. */
-  add(hold: Hold, content: CampaignContent, ledger: BatchLedger, state: CampaignState): Held {
+  add(hold: Hold, content: CampaignContent, ledger: BatchLedger, state: CampaignState, span: Span): Held {
     assert(ledger.frameCount < framesMax, 'a batch has fewer frames than a ticket can tell apart');
     const handle = this.#freeHandles.pop() ?? this.#held.length;
     assert(handle < handlesMax, 'a worker holds fewer batches than a ticket can tell apart');
@@ -76,7 +80,9 @@ export class Stock {
       ledger,
       state,
       counts: this.counts[content.nature],
+      isUnwritten: true,
       isFirst: false,
+      span,
       inFlight: 0,
       flushes: 0,
       flushing: undefined,

@@ -1,6 +1,6 @@
 /**
- * What a running cluster says of itself after a campaign: metrics of every process, as README lists them. Nothing of it
- * names a campaign, an organisation, a number, a person or a text.
+ * What a running cluster says of itself after a campaign: metrics of every process, as README lists them, the trace of
+ * the campaign, and logs. None of it names a number, a person or a text, and metrics name no campaign either.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { documentedMetrics } from '../../cluster/metrics-table.ts';
 import { outcomeCodes } from '../../src/handoff.ts';
 import { newHome, type Running, startAll } from '../support/cluster.ts';
+import { type CollectedSpan, startCollector } from '../support/collector.ts';
 import { type Family, readExposition } from '../support/exposition.ts';
 import { removeFolder, temporaryFolder } from '../support/folder.ts';
 import { Api, type CampaignProgress, Watch } from './api.ts';
@@ -24,6 +25,7 @@ const numbers = ['33639980', '33639982'].flatMap((start) =>
 const words = { first: 'Zéphyrine', last: 'Quincampoix', street: 'impasse Sentinelle', text: 'crue-subite' };
 const organisation = 'Saint-Hippolyte';
 
+let collector: Awaited<ReturnType<typeof startCollector>>;
 let cluster: Running;
 let api: Api;
 let tenant: string;
@@ -33,7 +35,9 @@ let last: CampaignProgress;
 const health = new Map<string, string>();
 
 beforeAll(async () => {
-  const environment = { TOCSIN_LOG_LEVEL: 'debug', TOCSIN_PLATFORM_KEY: platformKey };
+  collector = await startCollector();
+  const traces = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_BSP_SCHEDULE_DELAY: '100' };
+  const environment = { ...traces, TOCSIN_LOG_LEVEL: 'debug', TOCSIN_PLATFORM_KEY: platformKey };
   cluster = startAll({ home, args: ['--no-demo'], environment });
   const [, origin = ''] = await cluster.line(/^API +(http:\S+)$/);
   for (const name of ['recorder', 'worker 1', 'worker 2', 'planner', 'api']) {
@@ -62,6 +66,7 @@ beforeAll(async () => {
 afterAll(async () => {
   cluster?.child.kill('SIGTERM');
   await cluster?.ended;
+  await collector?.stop();
   removeFolder(folder);
 });
 
@@ -182,9 +187,70 @@ test('metrics - labels have few values: none names a campaign, an organisation, 
   expect(strange).toEqual([]);
 });
 
+test('traces - a campaign is one tree of spans over all processes, with the API request as its root', async () => {
+  const launch = () => collector.spans.find(({ name }) => name === 'POST /campaigns/:id/launch');
+  const tree = () => collector.spans.filter(({ traceId }) => traceId === launch()?.traceId);
+  const named = (name: string) => tree().filter((span) => span.name === name);
+  const isWhole = () =>
+    named('plan.enqueue').length === 2 &&
+    named('batch.send').length > 0 &&
+    named('record.receipt').length === named('batch.send').length;
+  await collector.until(isWhole);
+  const spans = new Map(tree().map((span) => [span.spanId, span]));
+  const shape = (span: CollectedSpan) => {
+    const parent = span.parentSpanId === undefined || span.parentSpanId === '' ? undefined : span.parentSpanId;
+    const above = parent === undefined ? 'nothing' : (spans.get(parent)?.name ?? 'a span that never came');
+    return `${span.service}: ${span.name} below ${above}`;
+  };
+  expect(new Set(tree().map(shape))).toEqual(
+    new Set([
+      'tocsin-api: POST /campaigns/:id/launch below nothing',
+      'tocsin-planner: plan.freeze below POST /campaigns/:id/launch',
+      'tocsin-planner: plan.enqueue below POST /campaigns/:id/launch',
+      'tocsin-worker: batch.send below plan.enqueue',
+      'tocsin-recorder: record.outcomes below batch.send',
+      'tocsin-recorder: record.receipt below batch.send',
+    ]),
+  );
+  const first = (name: string) =>
+    named(name)
+      .map((span) => BigInt(span.startTimeUnixNano))
+      .reduce((a, b) => (a < b ? a : b));
+  expect(first('plan.freeze')).toBeGreaterThanOrEqual(BigInt(launch()?.startTimeUnixNano ?? 0));
+  for (const { startTimeUnixNano, endTimeUnixNano } of tree())
+    expect(BigInt(endTimeUnixNano)).toBeGreaterThanOrEqual(BigInt(startTimeUnixNano));
+  expect(named('batch.send')[0]?.events.map(({ name }) => name)).toEqual(['encoded', 'submitted']);
+});
+
+test('traces - attributes are ids, counts and codes: no number, name, text or key', () => {
+  const keys = collector.spans.flatMap(({ attributes }) => attributes.map(({ key }) => key));
+  const known = [
+    'campaign',
+    'lane',
+    'recipients',
+    'carrier',
+    'batch',
+    'attempt',
+    'segments',
+    'lost',
+    'rows',
+    'request',
+  ];
+  const expected = [...known.map((key) => `tocsin.${key}`), 'http.route', 'http.response.status_code'];
+  expect(new Set(keys)).toEqual(new Set(expected));
+  expect(never().filter((text) => collector.raw.join('\n').includes(text))).toEqual([]);
+});
+
+/** What nothing may say. */
+function never(): string[] {
+  const secrets = JSON.parse(readFileSync(join(home, 'secrets.json'), 'utf8')) as Record<string, unknown>;
+  return [...Object.values(words), organisation, platformKey, api.key, 'Bearer']
+    .concat(Object.values(secrets).filter((secret) => typeof secret === 'string'))
+    .concat(numbers.map((number) => number.slice(1)));
+}
+
 test('logs - are JSON with ids and counts: no number, name, text, key or secret, however much is logged', () => {
   const log = readFileSync(join(home, 'cluster.log'), 'utf8');
-  const secrets = JSON.parse(readFileSync(join(home, 'secrets.json'), 'utf8')) as Record<string, unknown>;
   const lines = log
     .trimEnd()
     .split('\n')
@@ -197,9 +263,13 @@ test('logs - are JSON with ids and counts: no number, name, text, key or secret,
     expect(line).toMatchObject({ level: expect.any(Number), time: expect.any(Number), pid: expect.any(Number) });
     expect(line['msg']).toMatch(/^[a-z]+([.-][a-z]+)*$/);
   }
-  const never = [...Object.values(words), organisation, platformKey, api.key, 'tocsin_', 'Bearer']
-    .concat(Object.values(secrets).filter((secret) => typeof secret === 'string'))
-    .concat(numbers.map((number) => number.slice(1)));
-  expect(never.filter((text) => log.includes(text))).toEqual([]);
+  expect([...never(), 'tocsin_'].filter((text) => log.includes(text))).toEqual([]);
+  const launch = lines.find(({ route }) => route === 'POST /campaigns/:id/launch');
+  expect(launch).toMatchObject({
+    msg: 'api.answered',
+    status: 202,
+    requestId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+  });
+  expect(collector.spans.map(({ traceId }) => traceId)).toContain(launch?.['traceId']);
   expect(log).toContain(campaign);
 });
