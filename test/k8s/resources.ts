@@ -2,7 +2,7 @@
  * What `kubectl kustomize` makes of an overlay, as values: the resources, and the workloads among them with their pods.
  * Rendered from a copy of k8s/, in which the demonstration's secrets are made as its README says.
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Deployment } from 'kubernetes-types/apps/v1.d.ts';
@@ -49,8 +49,11 @@ export function prepareCopy(folder: string): string {
 
 /** The resources of an overlay in a copy of k8s/. */
 export function render(copy: string, overlay: string): Resource[] {
-  const text = execFileSync(kubectl(), ['kustomize', join(copy, 'overlays', overlay)], { encoding: 'utf8' });
-  return parseAllDocuments(text).map((document) => {
+  const args = ['kustomize', join(copy, 'overlays', overlay)];
+  const { stdout, stderr, error } = spawnSync(kubectl(), args, { encoding: 'utf8' });
+  // Warnings of what is deprecated are as good as errors.
+  if (error !== undefined || stderr !== '') throw error ?? new Error(`kubectl kustomize: ${stderr}`);
+  return parseAllDocuments(stdout).map((document) => {
     const [error] = document.errors;
     if (error !== undefined) throw error;
     return document.toJS() as Resource;
