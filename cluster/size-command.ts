@@ -28,7 +28,8 @@ export const sizeHelp = `From a deadline and contracts to processes, Redis and P
   --json               everything as one JSON object
 `;
 
-const options = {
+/** Its flags, for `parseArgs`. */
+export const sizeOptions = {
   help: { type: 'boolean' },
   recipients: { type: 'string' },
   deadline: { type: 'string' },
@@ -43,7 +44,7 @@ const options = {
   json: { type: 'boolean' },
 } as const;
 
-type Flags = Readonly<Partial<Record<keyof typeof options, string | boolean>>>;
+type Flags = Readonly<Partial<Record<keyof typeof sizeOptions, string | boolean>>>;
 type Bounds = {
   readonly least: number;
   readonly most: number;
@@ -65,7 +66,7 @@ export function sizeCommand(argv: readonly string[]): string {
 
 function flagsOf(argv: readonly string[]): Flags {
   try {
-    return parseArgs({ args: [...argv], options, strict: true }).values;
+    return parseArgs({ args: [...argv], options: sizeOptions, strict: true }).values;
   } catch (cause) {
     throw new Fault('input', cause instanceof Error ? cause.message : 'the flags cannot be read', { cause });
   }
@@ -128,7 +129,7 @@ function contractsIn(file: string): readonly Contract[] {
   }));
 }
 
-function numberOf(flags: Flags, flag: keyof typeof options, bounds: Bounds): number {
+function numberOf(flags: Flags, flag: keyof typeof sizeOptions, bounds: Bounds): number {
   const { least, most, isWhole = false, byDefault } = bounds;
   const text = flags[flag];
   if (text === undefined && byDefault !== undefined) return byDefault;

@@ -11,6 +11,7 @@ import { usage } from './command.ts';
 import { drainCommand, undrainCommand } from './drain.ts';
 import { migrateCommand } from './migrate.ts';
 import { reconcileCommand } from './reconcile.ts';
+import { sizeCommand } from './size.ts';
 import { statusCommand } from './status.ts';
 import { verifyReportCommand } from './verify-report.ts';
 
@@ -22,6 +23,7 @@ const commands: readonly Command[] = [
   reconcileCommand,
   verifyReportCommand,
   migrateCommand,
+  sizeCommand,
 ];
 
 const ending = `

@@ -229,6 +229,7 @@ test('usage - what is wrong is named with the variable to set, exit code 2, and 
     [['verify-report', 'none.csv'], operator, 2, '--campaign'],
     [['verify-report', 'none.csv', '--campaign', '1'], operator, 1, 'no campaign 1'],
     [['migrate'], {}, 2, 'DATABASE_URL is not set'],
+    [['size', '--recipients', '5000', '--deadline', 'soon'], {}, 2, '--deadline'],
   ];
   const results = await Promise.all(cases.map(([args, environment]) => tocsin(args, environment)));
   results.forEach(({ code, out, err }, at) => {
@@ -237,6 +238,8 @@ test('usage - what is wrong is named with the variable to set, exit code 2, and 
     expect(err).toContain(text);
     expect(out + err).not.toMatch(/s3cret|    at /);
   });
+  const size = await tocsin(['size', '--recipients', '5000', '--deadline', '2m', '--json'], {});
+  expect([size.code, JSON.parse(size.out)]).toMatchObject([0, { need: { recipients: 5_000, deadlineSeconds: 120 } }]);
   const help = await tocsin(['drain', '--help'], {});
   expect([help.code, help.out]).toEqual([0, expect.stringContaining('--timeout SECONDS')]);
 });
