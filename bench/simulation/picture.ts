@@ -12,12 +12,12 @@ export type Drawn = {
 };
 
 const [width, height] = [860, 520];
-const [left, right, top] = [64, 16, 56];
+const [left, right, top] = [76, 16, 64];
 const rateHeight = 280;
 const slotsTop = top + rateHeight + 40;
 const slotsHeight = 90;
 const colours = ['#1f4e79', '#2e75b6', '#1b6b50', '#3c9d78', '#8a6d1d', '#c29a35', '#8c3b2a', '#c56a4d'];
-const stepMs = 250;
+const stepMs = 500;
 
 /** An SVG document. */
 export function drawSimulation(drawn: Drawn): string {
@@ -38,7 +38,7 @@ export function drawSimulation(drawn: Drawn): string {
     `<line x1="${left}" x2="${width - right}" y1="${y(total)}" y2="${y(total)}" stroke="#111" stroke-dasharray="4 3"/>`,
     text(left - 6, y(total), 'end', total.toLocaleString('en')),
     text(left - 6, y(0), 'end', '0'),
-    text(4, String(top - 12), 'start', 'segments/s'),
+    text(left - 6, String(top + 36), 'end', 'segments/s'),
     ...slots(drawn, x),
     ...marks(plan, x),
     ...seconds.map((ms) => text(Number(x(ms)), String(slotsTop + slotsHeight + 18), 'middle', `${ms / 1000} s`)),
@@ -96,9 +96,9 @@ function marks({ timeline, killed, frozen }: Plan, x: (ms: number) => string): s
     [timeline.rollFromMs, 'rolling restart'],
   ];
   const bottom = slotsTop + slotsHeight;
-  return events.flatMap(([ms, what]) => [
+  return events.flatMap(([ms, what], index) => [
     `<line x1="${x(ms)}" x2="${x(ms)}" y1="${top - 6}" y2="${bottom}" stroke="#b00" stroke-opacity="0.6"/>`,
-    `<text x="${x(ms)}" y="${top - 10}" text-anchor="middle" fill="#b00">${what}</text>`,
+    `<text x="${x(ms)}" y="${top - 22 + (index % 2) * 13}" text-anchor="middle" fill="#b00">${what}</text>`,
   ]);
 }
 
