@@ -12,6 +12,7 @@ import { countRequests } from './api-metrics.ts';
 import { countPool, countRedis, countReplica } from './connection-metrics.ts';
 import { countPlanner } from './planner-metrics.ts';
 import { countRecorder, countRecords } from './recorder-metrics.ts';
+import { countRetention } from './retention.ts';
 import { countEvents, countPauses, countWorker } from './worker-metrics.ts';
 
 const markers = ['<!-- metrics -->', '<!-- /metrics -->'] as const;
@@ -29,10 +30,12 @@ const registered: Readonly<Record<string, (metrics: Metrics) => void>> = {
     countPlanner(metrics, {
       carriers: [],
       campaigns: () => 0,
+      weeksAhead: () => 0,
       usable: () => true,
       waiting: () => noPlanBacklog,
       backlog: () => noBacklog,
     });
+    countRetention(metrics);
     countPool(metrics, noPool);
     countRedis(metrics, {});
   },

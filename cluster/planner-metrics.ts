@@ -10,6 +10,7 @@ const freezeBuckets = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120
 export type PlannerSources = {
   readonly carriers: readonly string[];
   readonly campaigns: () => number;
+  readonly weeksAhead: () => number;
   readonly usable: (carrier: string) => boolean;
   readonly waiting: () => PlanBacklog;
   readonly backlog: (carrier: string) => Backlog;
@@ -21,6 +22,8 @@ export function countPlanner(metrics: Metrics, sources: PlannerSources): (nature
   metrics.read('gauge', 'tocsin_campaigns_in_hand', 'Campaigns that this planner plans or enqueues.', [], () => [
     [{}, campaigns()],
   ]);
+  const ahead = 'Weeks to come whose partitions are there; eight are made.';
+  metrics.read('gauge', 'tocsin_partition_weeks_ahead', ahead, [], () => [[{}, sources.weeksAhead()]]);
   const byLane = (value: (lane: Lane) => number) => () => lanes.map((lane): Sample => [{ lane }, value(lane)]);
   metrics.read(
     'gauge',

@@ -3,8 +3,9 @@
  * PostgreSQL and Redis.
  */
 import { hostname } from 'node:os';
+import type { Settings } from '../config/schema.ts';
 import { systemClock } from '../src/clock.ts';
-import { Planner } from '../src/plan/planner.ts';
+import { Planner, type PlannerLimits } from '../src/plan/planner.ts';
 import { Rerouter } from '../src/plan/reroute.ts';
 import { routeTable } from '../src/plan/route.ts';
 import { Standings } from '../src/plan/standing.ts';
@@ -19,6 +20,7 @@ import { openDatabase, warnOfRoom } from './database.ts';
 import { countPlanner } from './planner-metrics.ts';
 import { PresenceTeller } from './presence.ts';
 import { required, requiredCarriers, requiredRedis } from './required.ts';
+import { retentionOf } from './retention.ts';
 import { type Context, type Parts, runProcess } from './run.ts';
 
 /** Pause between looks for what commands did not tell. */
@@ -48,7 +50,15 @@ async function build(context: Context): Promise<Parts> {
   const routes = () => routeTable(carriers, usable);
   const rerouter = new Rerouter({ database, enqueue, routes, clock: systemClock, log });
   const backlogs = watchBacklogs(redis, database, names, systemClock, log);
-  const frozen = countPlanner(metrics, { carriers: names, campaigns: () => planner.campaigns, usable, ...backlogs });
+  const weeksAhead = () => planner.partitionWeeksAhead;
+  const frozen = countPlanner(metrics, {
+    carriers: names,
+    campaigns: () => planner.campaigns,
+    usable,
+    weeksAhead,
+    ...backlogs,
+  });
+  const retention = retentionOf(context, { name, database, redis, enqueue, carriers: names });
   countPool(metrics, database.pool);
   countRedis(metrics, { command: redis, reading });
   const planner: Planner = new Planner({
@@ -61,14 +71,7 @@ async function build(context: Context): Promise<Parts> {
     usable,
     frozen,
     tracer,
-    limits: {
-      batchRecipientsMax: settings.batchRecipientsMax,
-      batchSecondsMax: settings.batchSecondsMax,
-      campaignsAtOnceMax: settings.campaignsAtOnceMax,
-      leaseMs: settings.plannerLeaseMs,
-      sweepMs,
-      receiptWaitMs: settings.receiptWaitSeconds * 1000,
-    },
+    limits: limitsOf(settings),
     clock: systemClock,
     log,
   });
@@ -88,7 +91,14 @@ async function build(context: Context): Promise<Parts> {
       rerouter,
       ...backlogs.services,
       planner,
+      retention,
     ],
     unready: () => ({}),
   };
+}
+
+function limitsOf(settings: Settings): PlannerLimits {
+  const { batchRecipientsMax, batchSecondsMax, campaignsAtOnceMax, plannerLeaseMs, receiptWaitSeconds } = settings;
+  const receiptWaitMs = receiptWaitSeconds * 1000;
+  return { batchRecipientsMax, batchSecondsMax, campaignsAtOnceMax, leaseMs: plannerLeaseMs, sweepMs, receiptWaitMs };
 }

@@ -9,6 +9,12 @@ import { untrustedDatabase } from './transport.ts';
 const count = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
 const port = count(0, 65535);
 const addresses = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]);
+/** 0 is for ever. */
+const days = (least: number) =>
+  count(0, 36_500).refine(
+    (value) => value === 0 || value >= least,
+    `must be 0, which is for ever, or at least ${least}`,
+  );
 
 /** Settings by name. The environment variable is `TOCSIN_` and the name in upper snake case, unless noted. */
 export const settingsSchema = z.object({
@@ -109,6 +115,15 @@ export const settingsSchema = z.object({
   receiptWaitSeconds: count(1, 30 * 86_400)
     .default(72 * 3600)
     .describe('How long a campaign stays open for receipts that do not come.'),
+
+  retentionDays: days(28)
+    .default(365)
+    .describe('Days after the end of a campaign for which its recipients and outcomes are kept; its counts stay.'),
+  orphanRetentionDays: days(9).default(30).describe('Days for which receipts without a submission are kept.'),
+  inboundRetentionDays: days(1)
+    .default(90)
+    .describe('Days for which messages from handsets, and entries that were set aside, are kept.'),
+  idempotencyRetentionDays: days(1).default(7).describe('Days for which answers to an Idempotency-Key are kept.'),
 
   carrierAwayMs: count(1_000, 3_600_000)
     .default(30_000)

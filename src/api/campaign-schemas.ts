@@ -87,6 +87,9 @@ export const campaignSchema = z
     plannedAt: laterSchema.openapi({ description: 'When its recipients were frozen.' }),
     expiresAt: laterSchema.openapi({ description: 'When messages are no longer sent.' }),
     finishedAt: laterSchema,
+    messagesRemovedAt: laterSchema.openapi({
+      description: 'When what became of each recipient was removed, as it is after a while. Counts stay.',
+    }),
   })
   .openapi('Campaign');
 
@@ -114,5 +117,6 @@ export function campaignView(row: CampaignRow): CampaignView {
     plannedAt: later(row.plannedAt),
     expiresAt: later(row.expiresAt),
     finishedAt: later(row.finishedAt),
+    messagesRemovedAt: later(row.messagesRemovedAt),
   };
 }

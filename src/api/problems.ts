@@ -19,6 +19,7 @@ export const problemKinds = {
   'campaign-state': { status: 409, code: 'conflict', title: 'The campaign is not in a state for this.' },
   'no-recipients': { status: 409, code: 'conflict', title: 'Nobody of the audience can be reached.' },
   'already-exists': { status: 409, code: 'conflict', title: 'There is one already.' },
+  'messages-removed': { status: 410, code: 'not-found', title: 'What became of each recipient is not kept any more.' },
   'too-large': { status: 413, code: 'too-large', title: 'The body is too large.' },
   'media-type': { status: 415, code: 'input', title: 'The body is of another media type.' },
   invalid: { status: 422, code: 'input', title: 'The request is not valid.' },

@@ -10,7 +10,7 @@ import type { Id, MessageState } from '../handoff.ts';
 import type { TenantEnv } from './authentication.ts';
 import { listInput, listSchema, listView, named } from './lists.ts';
 import type { Parts } from './parts.ts';
-import { existing, stateSchema } from './results.ts';
+import { withMessages, stateSchema } from './results.ts';
 import { idParams, jsonBody, jsonResponse, problemResponses, tenantSecurity } from './schemas.ts';
 
 const input = listInput
@@ -38,7 +38,7 @@ export function resultListRoutes({ authentication, json }: Parts) {
   const app = new OpenAPIHono<TenantEnv>();
   app.openapi({ ...createOne, middleware: [authentication.tenant, json] }, async (c) => {
     const { scoped } = c.var.tenant;
-    const campaign = await existing(scoped.run, c.req.valid('param').id);
+    const campaign = await withMessages(scoped.run, c.req.valid('param').id);
     const { name, states } = c.req.valid('json');
     const list = await named(scoped.transaction((run) => listOf(run, campaign, name, new Set(states))));
     return c.json(listView(list), 201);

@@ -6,7 +6,7 @@ import type { Run } from '../db/scope.ts';
 import { type Id, type MessageState, messageStateCodes } from '../handoff.ts';
 import type { TenantEnv } from './authentication.ts';
 import type { Parts } from './parts.ts';
-import { notFound } from './problems.ts';
+import { notFound, ProblemFault } from './problems.ts';
 import {
   idParams,
   idSchema,
@@ -90,8 +90,9 @@ export function resultRoutes({ authentication, replica }: Parts) {
       rows.push(...part);
       if (rows.length > limit) break;
     }
-    // Somebody else's campaign shows no rows, just like one without results; only then they must be told apart.
-    if (rows.length === 0) await existing(scoped.run, campaign);
+    // Somebody else's campaign shows no rows, just like one without results, or whose results were removed; only then
+    // they must be told apart.
+    if (rows.length === 0) await withMessages(scoped.run, campaign);
     return c.json(
       pageOf(
         rows,
@@ -104,10 +105,11 @@ export function resultRoutes({ authentication, replica }: Parts) {
   });
   app.openapi({ ...wholeFile, middleware }, async (c) => {
     const { organisation, scoped } = c.var.tenant;
-    const campaign = await existing(scoped.run, c.req.valid('param').id);
+    const campaign = await withMessages(scoped.run, c.req.valid('param').id);
     const run = (await replica?.runOf(organisation, scoped.run, campaign)) ?? scoped.run;
     const { state } = c.req.valid('query');
-    const parts = readResults(run, { campaign, states: setOf(state), after: -1, limit: csvRows });
+    const reading = readResults(run, { campaign, states: setOf(state), after: -1, limit: csvRows });
+    const parts = whole(scoped.run, campaign, reading);
     return c.body(csvStream(parts), 200, {
       'content-type': 'text/csv; charset=utf-8',
       'content-disposition': `attachment; filename="campaign-${campaign}.csv"`,
@@ -120,11 +122,19 @@ function setOf(state: MessageState | undefined): ReadonlySet<MessageState> | und
   return state === undefined ? undefined : new Set([state]);
 }
 
-/** The id of a campaign that the caller has; throws the problem of any other. */
-export async function existing(run: Run, id: Id): Promise<Id> {
+/** The id of a campaign that the caller has and whose messages are still kept; throws the problem of any other. */
+export async function withMessages(run: Run, id: Id): Promise<Id> {
   const campaign = await readCampaign(run, id);
   if (campaign === undefined) throw notFound('campaign');
-  return campaign.id;
+  if (campaign.messagesRemovedAt === null) return campaign.id;
+  const since = campaign.messagesRemovedAt.toISOString();
+  throw new ProblemFault('messages-removed', `It was removed at ${since}. Progress and report have the counts.`);
+}
+
+/** All parts, or an error at the end where they were removed meanwhile: the file then breaks off, and looks so. */
+async function* whole(run: Run, campaign: Id, parts: AsyncGenerator<ResultRow[], void, void>) {
+  yield* parts;
+  await withMessages(run, campaign);
 }
 
 /** Reads a part when the client has taken the one before. */

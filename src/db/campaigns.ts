@@ -26,13 +26,15 @@ export type CampaignRow = CampaignDraft & {
   readonly plannedAt: Date | null;
   readonly expiresAt: Date | null;
   readonly finishedAt: Date | null;
+  /** When retention removed what became of each recipient. */
+  readonly messagesRemovedAt: Date | null;
 };
 
 const columns = `c.id, c.name, c.nature, c.status, c.sender, c.audience, c.contents,
   c.default_language as "defaultLanguage", c.validity_seconds as "validitySeconds", c.recipients, c.duplicates,
   case when c.unreachable ? 'noMobile' then c.unreachable end as unreachable,
   c.created_at as "createdAt", c.launched_at as "launchedAt", c.planned_at as "plannedAt",
-  c.expires_at as "expiresAt", c.finished_at as "finishedAt"`;
+  c.expires_at as "expiresAt", c.finished_at as "finishedAt", c.messages_removed_at as "messagesRemovedAt"`;
 
 const insertCampaign: Statement = {
   name: 'campaign_insert',

@@ -155,6 +155,8 @@ export const campaigns = pgTable(
     /** The planner that is putting its batches into Redis, and until when nobody else may. */
     planner: text('planner'),
     plannerUntil: moment('planner_until'),
+    /** When retention removed its recipients and outcomes; its counts stay. */
+    messagesRemovedAt: moment('messages_removed_at'),
   },
   (t) => [
     index('campaigns_organisation').on(t.organisationId, t.id),

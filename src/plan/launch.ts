@@ -7,6 +7,7 @@ import type { Clock } from '../clock.ts';
 import type { RecipientField, Route } from '../db/audience.ts';
 import type { Database } from '../db/client.ts';
 import { isFinished } from '../db/finish.ts';
+import { ensureWeek, isPartitionMissing, weekOf } from '../db/partitions.ts';
 import {
   type CarrierShare,
   carrierShares,
@@ -15,6 +16,7 @@ import {
   contentOf,
   countUnreached,
   fieldsOf,
+  type Frozen,
   freeze,
   isKnownEpoch,
   lockStanding,
@@ -63,7 +65,7 @@ export async function launch(parts: LaunchParts, campaign: ClaimedCampaign, sign
     const dueMs = startedMs + campaign.residentsAtMost * frozenMs;
     const span = spanOf(parts, 'plan.freeze', campaign);
     const frozen = await parts.turns.take(kindOf(campaign), dueMs, async () =>
-      signal.aborted ? undefined : freeze(parts.database, campaign, { ...parts, routes: parts.routes(), fields }),
+      signal.aborted ? undefined : freezeInItsWeek(parts, campaign, fields),
     );
     span.end(frozen?.kind === 'frozen' ? { 'tocsin.recipients': frozen.recipients } : {});
     if (frozen?.kind !== 'frozen') return false;
@@ -82,6 +84,22 @@ export async function launch(parts: LaunchParts, campaign: ClaimedCampaign, sign
     campaign.planned ? undefined : publishProgress(parts, campaign.id),
   ]);
   return isCounted && done.every(Boolean);
+}
+
+/** A draft of a week that retention has dropped meanwhile finds no partition, so its week is made once more. */
+async function freezeInItsWeek(
+  parts: LaunchParts,
+  campaign: ClaimedCampaign,
+  fields: readonly RecipientField[],
+): Promise<Frozen> {
+  const cutting = { ...parts, routes: parts.routes(), fields };
+  try {
+    return await freeze(parts.database, campaign, cutting);
+  } catch (error) {
+    if (!isPartitionMissing(error)) throw error;
+    await ensureWeek(parts.database.pool, weekOf(campaign.id));
+    return await freeze(parts.database, campaign, cutting);
+  }
 }
 
 /** Counts whom the campaign does not reach; false when there was no time to. */

@@ -8,7 +8,7 @@ import type { Clock } from '../clock.ts';
 import type { Database } from '../db/client.ts';
 import { doneCampaigns, finishCampaigns, finishUnplanned, wakeExpired } from '../db/finish.ts';
 import { deleteOutbox, staleOutbox } from '../db/outbox.ts';
-import { ensurePartitions } from '../db/partitions.ts';
+import { ensurePartitions, weeksCovered } from '../db/partitions.ts';
 import { claimCampaigns, type ClaimedCampaign, releaseCampaign, renewCampaigns } from '../db/plan.ts';
 import { readProgress } from '../db/progress.ts';
 import {
@@ -71,6 +71,8 @@ const sweepRowsMax = 200;
 /** Launches, which are most of them, cost nothing each. */
 const outboxRowsMax = 5000;
 const partitionsEveryMs = 3_600_000;
+/** Eight are made. With fewer than this something has been wrong for a month, and there is a month left. */
+const partitionWeeksMin = 4;
 
 /** See the head of this file. */
 export class Planner implements Service {
@@ -84,6 +86,7 @@ export class Planner implements Service {
   /** Campaigns that failed, and when they are to be given back (monotonic). */
   readonly #failed = new Map<Id, number>();
   readonly #loops: Readonly<Record<'obey' | 'claim' | 'renew' | 'sweep' | 'partitions', Loop>>;
+  #partitionWeeksAhead = 0;
   #isStopping = false;
 
   constructor(options: PlannerOptions) {
@@ -126,6 +129,11 @@ export class Planner implements Service {
   /** Campaigns in hand. */
   get campaigns(): number {
     return this.#jobs.size;
+  }
+
+  /** Weeks to come whose partitions were there at the last look. */
+  get partitionWeeksAhead(): number {
+    return this.#partitionWeeksAhead;
   }
 
   async #obeyNext(): Promise<void> {
@@ -224,7 +232,14 @@ export class Planner implements Service {
   }
 
   async #partitions(): Promise<void> {
-    await ensurePartitions(this.#options.database.pool, this.#options.clock.nowMs());
+    const { database, clock, log } = this.#options;
+    try {
+      await ensurePartitions(database.pool, clock.nowMs());
+    } finally {
+      const weeks = await weeksCovered(database.pool, clock.nowMs());
+      this.#partitionWeeksAhead = weeks;
+      if (weeks < partitionWeeksMin) log.warn('partitions.few', { weeks });
+    }
   }
 }
 

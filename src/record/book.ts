@@ -7,7 +7,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Database } from '../db/client.ts';
 import { stateOfOutcome, stateOfReceipt } from '../db/fold.ts';
-import { idAtMs } from '../db/partitions.ts';
+import { ensureWeek, idAtMs, weekOf } from '../db/partitions.ts';
 import { findSubmissions, loadStates, type OrphanReceipt, orphansOf, type RecorderLease } from '../db/record.ts';
 import { RecordRows } from '../db/record-rows.ts';
 import { type Id, type InboundMessage, outcomeCodes, type OutcomeRecord, type ReceiptRecord } from '../handoff.ts';
@@ -69,6 +69,8 @@ export class CarrierBook {
   readonly #rows: [RecordRows, RecordRows];
   /** Batches that are traced and have no receipt yet, with their place in the trace. */
   readonly #awaited = new Map<BatchState, string>();
+  /** Weeks whose partitions are there: an entry of one that retention has dropped must not stop the recorder. */
+  readonly #weeks = new Set<number>();
   readonly #place: Place = { state: undefined, index: 0, segment: 0 };
 
   /** `orphans`: those that PostgreSQL has of this carrier. */
@@ -93,6 +95,7 @@ export class CarrierBook {
     const [rows] = this.#rows;
     rows.clear();
     const draft: Draft = { rows, arrived: [], unloaded: [], late: [], givenUp: [], traced: [] };
+    await this.#ensureWeeks(new Set(outcomes.map(({ header }) => weekOf(header.campaign))));
     const batches = outcomes.map(({ header }) => this.#states.get(header));
     await this.#load(batches);
     await eachWithPauses(outcomes, (entry, at) => this.#applyOutcomes(entry, batches[at] as BatchState, draft));
@@ -111,6 +114,14 @@ export class CarrierBook {
     const traced = [...draft.traced, ...this.#firstReceipts()];
     const changes = this.#states.take();
     return { through, rows, changes, adopted: arrived, orphans, givenUp, inbound: inboundOf(receipts), traced };
+  }
+
+  async #ensureWeeks(weeks: ReadonlySet<number>): Promise<void> {
+    for (const week of weeks) {
+      if (this.#weeks.has(week)) continue;
+      await ensureWeek(this.#database.pool, week);
+      this.#weeks.add(week);
+    }
   }
 
   #applyOutcomes({ id, header, packed }: OutcomeRecord, state: BatchState, draft: Draft): void {

@@ -208,3 +208,28 @@ test('progress - adds up, by carrier too, and the report names what carriers ref
   expect(body.carriers).toEqual([{ carrier: 'north', ...progress }]);
   expect(body.refusals).toEqual([{ carrier: 'north', commandStatus: '0x0000000b', segments: 1 }]);
 });
+
+test('results - that were removed are told from those that never were; counts and report stay', async () => {
+  await owner.query("update campaigns set messages_removed_at = '2026-01-02T03:04:05Z' where id = $1", [campaign]);
+  for (const table of ['recipients', 'batches', 'batch_states', 'submissions'])
+    await owner.query(`delete from ${table}`);
+  for (const [method, path, body] of [
+    ['GET', 'results', undefined],
+    ['GET', 'results?state=failed', undefined],
+    ['GET', 'results.csv', undefined],
+    ['POST', 'list', { name: 'Too late', states: ['failed'] }],
+  ] as const) {
+    expect(await town.request(method, `/campaigns/${campaign}/${path}`, body)).toMatchObject({
+      status: 410,
+      body: { type: 'urn:tocsin:problem:messages-removed' },
+    });
+  }
+  const counts = { planned: 25, submitted: 20, delivered: 9, failed: 1 };
+  expect((await town.request('GET', `/campaigns/${campaign}/progress`)).body).toMatchObject(counts);
+  expect((await town.request('GET', `/campaigns/${campaign}/report`)).body).toMatchObject({
+    campaign: { messagesRemovedAt: '2026-01-02T03:04:05.000Z' },
+    progress: counts,
+    carriers: [{ carrier: 'north', delivered: 9 }],
+    refusals: [],
+  });
+});

@@ -1,5 +1,6 @@
 /** The planner on real PostgreSQL and Redis: from a launched campaign to batches in streams, and to its end. */
 import { expect, test } from 'vitest';
+import { partitionedTables, weekOf } from '../../src/db/partitions.ts';
 import type { Enqueue, Id } from '../../src/handoff.ts';
 import { publishCommand } from '../../src/stream/commands.ts';
 import { carrierKeys } from '../../src/stream/keys.ts';
@@ -36,6 +37,19 @@ test('planner - a launched campaign is in its carriers’ streams, each address 
   for (const batch of await batchesOf('south', id)) expect(batch.packed.toString()).toMatch(/^3363998010\d/);
   expect((await batchesOf('north', id)).map((batch) => batch.number)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
   expect(events.at(-1)).toMatchObject({ campaign: id, progress: { planned: recipients, pending: recipients } });
+});
+
+test('planner - a draft whose week retention has dropped is launched all the same', async () => {
+  const id = await addCampaign(owner, organisation);
+  const week = weekOf(id);
+  for (const table of partitionedTables) await owner.query(`drop table ${table}_w${week}`);
+  await startPlanner('one', producer(), { sweepMs: 20 });
+  await until(
+    () => campaignOf(id),
+    (campaign) => campaign.enqueued,
+  );
+  expect((await addressesOf(id)).sort()).toEqual(allAddresses);
+  expect(weekOf(id)).toBe(week);
 });
 
 test('planner - a campaign whose command was lost is found all the same', async () => {

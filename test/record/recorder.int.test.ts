@@ -1,6 +1,7 @@
 /** The recorder on real Redis and PostgreSQL: everything once, whatever order, whoever dies. */
 import fc from 'fast-check';
 import { afterEach, expect, test } from 'vitest';
+import { idAtMs } from '../../src/db/partitions.ts';
 import type { Id, OutcomeKind, ReceiptState, RecordSource } from '../../src/handoff.ts';
 import { ownPostgres } from '../support/own-server.ts';
 import { carrier, Scene, type TestOutcome } from './scene.ts';
@@ -72,6 +73,16 @@ test('recorder - outcomes and receipts become rows, states and counts, and leave
   ]);
   await s.recorders[0]?.stop();
   expect(await s.left()).toBe(0);
+});
+
+test('recorder - an outcome of a week whose partitions are gone does not stop it', async () => {
+  const s = await scene();
+  const campaign = await s.campaign(1);
+  const old = idAtMs(Date.now() - 700 * 86_400_000);
+  await s.owner.query('update campaigns set id = $2 where id = $1', [campaign, old]);
+  await s.outcomes(old, 1, 0, accepted(0, 1));
+  await s.record();
+  await s.reaches(old, { planned: 1, submitted: 1, awaitingReceipt: 1 });
 });
 
 test('recorder - says up to when everything is recorded, once it has found the stream read to its end', async () => {
