@@ -3,6 +3,8 @@
  * its name, or one that never leaves this machine. Pure.
  */
 
+import { isIP } from 'node:net';
+
 /** Why the connection that `url` describes cannot be trusted; undefined when it can. Holds no part of the URL. */
 export function untrustedDatabase(url: string): string | undefined {
   const { hostname, searchParams } = new URL(url);
@@ -11,7 +13,10 @@ export function untrustedDatabase(url: string): string | undefined {
   // A fact of the driver: these two would weaken verify-full behind our back.
   if (searchParams.has('ssl') || searchParams.get('uselibpqcompat') === 'true')
     return 'takes sslmode alone, without ssl and uselibpqcompat';
-  if (mode === 'verify-full' || isThisMachine(host)) return undefined;
+  if (isThisMachine(host)) return undefined;
+  if (mode === 'verify-full')
+    // Another fact of the driver: it compares the certificate with `localhost` then.
+    return isIP(host.replace(/^\[|\]$/g, '')) === 0 ? undefined : 'must be named, since its certificate is of a name';
   return mode === 'no-verify'
     ? 'is on another machine, which sslmode=no-verify lets anybody pretend to be'
     : 'is on another machine, so it needs sslmode=verify-full';

@@ -101,6 +101,7 @@ test('settings - PostgreSQL on another machine must prove itself, unless it is s
     '?ssl=true&sslmode=verify-full',
   ])
     expect(problemOf(far + mode)).toMatch(/^DATABASE_URL: PostgreSQL .*TOCSIN_DATABASE_TLS=any$/);
+  expect(problemOf(far.replace('db.example', '192.0.2.7') + '?sslmode=verify-full')).toContain('must be named');
   expect(problemOf(far)).not.toContain('s3cret');
   expect(loadSettings({ DATABASE_URL: far, TOCSIN_DATABASE_TLS: 'any' }).databaseUrl).toBe(far);
 });
