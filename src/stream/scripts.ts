@@ -264,8 +264,8 @@ return redis.call('HGET', prefix .. ':meta:' .. campaign, 'state') or 'active'
 /**
  * KEYS prefix. ARGV owner, member, flush, done, version, header, packed, answered, packedBytes, areAnswers. Records
  * outcomes and, when the batch is done, acknowledges and deletes it. Answers are facts, so they are recorded even when
- * the batch belongs to somebody else by now; other outcomes are not. A repeated flush of a hold changes nothing, whoever
- * has the batch by then: a connection that was lost with the answer sends it again.
+ * the batch belongs to somebody else by now; other outcomes are not. A repeated flush of a hold changes nothing,
+ * whoever has the batch by then: a connection that was lost with the answer sends it again.
  * 1 recorded · 0 the batch is somebody else's.
  */
 export const settleScript = `${allowOom}
