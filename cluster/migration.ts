@@ -20,6 +20,9 @@ export async function migrateAsSet(environment: NodeJS.ProcessEnv = process.env)
   const ownerUrl = secret('DATABASE_URL');
   if (ownerUrl === undefined)
     throw new Fault('config', 'DATABASE_URL is not set: it must name the database and its owner');
+  // What `new URL` throws carries its input, password and all.
+  if (!URL.canParse(ownerUrl))
+    throw new Fault('config', 'DATABASE_URL must be a URL such as postgresql://user:password@host:5432/database');
   const untrusted = untrustedDatabase(ownerUrl);
   if (untrusted !== undefined && environment['TOCSIN_DATABASE_TLS'] !== 'any')
     throw new Fault('config', `DATABASE_URL: PostgreSQL ${untrusted}; or say TOCSIN_DATABASE_TLS=any`);
