@@ -39,7 +39,8 @@ export const apiKeys = pgTable(
 
 /**
  * Persons who registered with an organisation. What residents, contact points and members refer to is checked by
- * triggers of src/db/migrations/0007_import.sql, a statement's rows together, as foreign keys cannot be.
+ * triggers (0007_import.sql and 0011_import_checks.sql of src/db/migrations), a statement's rows together, as foreign
+ * keys cannot be.
  */
 export const residents = pgTable(
   'residents',
@@ -83,8 +84,8 @@ export const contactPoints = pgTable(
   (t) => [
     primaryKey({ columns: [t.organisationId, t.residentId, t.channel, t.address] }),
     index('contact_points_reachable')
-      .on(t.organisationId, t.channel, t.address, t.residentId)
-      .where(sql`opted_out_at is null`),
+      .on(t.organisationId, t.address, t.residentId)
+      .where(sql`channel = 'sms' and opted_out_at is null`),
     index('contact_points_opted_out').on(t.organisationId).where(sql`opted_out_at is not null`),
   ],
 );
@@ -185,7 +186,8 @@ export const idempotencyKeys = pgTable(
 /** Commands to the planner that were committed and may not have reached Redis yet. */
 export const outbox = pgTable('outbox', {
   id: id(),
-  organisationId: organisationId().references(() => organisations.id, { onDelete: 'cascade' }),
+  /** No foreign key: every launch would lock the organisation. A row that outlives its campaign changes nothing. */
+  organisationId: organisationId(),
   campaignId: int8('campaign_id').notNull(),
   command: text('command').$type<'launch' | 'pause' | 'resume' | 'cancel'>().notNull(),
   createdAt: createdAt(),

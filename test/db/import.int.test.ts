@@ -217,6 +217,25 @@ test('residents - nothing hangs on somebody else’s resident, on none, or on an
   await expect(nowhere).rejects.toMatchObject({ code: '23503', constraint: 'residents_own_organisation' });
 });
 
+test('residents - many written at once are checked too, where one of them is somebody else’s or nobody', async () => {
+  const [place, other] = [await town(), await town()];
+  const [theirs] = await addResidents(owner, other.id, [{}]);
+  const fresh = `with fresh as (insert into residents (organisation_id)
+    select $1::bigint from generate_series(1, 150) returning id),
+    named as (select id from fresh union all select $2::bigint)`;
+  const points = `${fresh} insert into contact_points (organisation_id, resident_id, channel, address)
+    select $1::bigint, id, 'sms', 'x' from named`;
+  const members = `${fresh} insert into list_members (organisation_id, list_id, resident_id)
+    select $1::bigint, $3::bigint, id from named`;
+  for (const resident of [theirs, '1']) {
+    const pointed = owner.query(points, [place.id, resident]);
+    await expect(pointed).rejects.toMatchObject({ code: '23503', constraint: 'contact_points_own_resident' });
+    const joined = owner.query(members, [place.id, resident, place.list]);
+    await expect(joined).rejects.toMatchObject({ code: '23503', constraint: 'list_members_own_resident' });
+  }
+  expect(await orphans()).toBe(0);
+});
+
 test('residents - their keys do not change, nor those of what hangs on them', async () => {
   const [place, other] = [await town(), await town()];
   await write(place, [person('1', '+33639980001')]);
