@@ -69,7 +69,7 @@ async function build(context: Context): Promise<Parts> {
       log,
     },
     reconcileEveryMs,
-    () => recorder.recordedThroughMs,
+    () => recorder.recordedAtMs,
     events.looked,
   );
   countRecorder(metrics, recorder);

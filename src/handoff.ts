@@ -312,6 +312,8 @@ export type RecordRead = {
    * there may be more, else Redis's clock before the read. Receipts are held until outcomes caught up.
    */
   readonly outcomesThroughMs: number;
+  /** Redis's clock before the read. */
+  readonly nowMs: number;
 };
 
 /** A carrier's outcomes and receipts. */

@@ -3,6 +3,7 @@
  * the outcomes of their time are there, not more rows than a transaction takes. Reads on before that transaction
  * is committed; after a failure it must be thrown away and begun anew. Runs in the recorder.
  */
+import type { Clock } from '../clock.ts';
 import type { OutcomeRecord, ReceiptRecord, RecordOffsets, RecordSource } from '../handoff.ts';
 import { outcomeRows, receiptRows } from '../stream/entry.ts';
 
@@ -14,6 +15,8 @@ export type Entries = {
   readonly outcomes: readonly OutcomeRecord[];
   readonly receipts: readonly ReceiptRecord[];
   readonly through: RecordOffsets;
+  /** When all these are committed, so is every outcome that Redis had at this moment; monotonic. */
+  readonly completeAtMs: number;
 };
 
 const entriesMin = 16;
@@ -24,29 +27,32 @@ export class Reader {
   readonly #source: RecordSource;
   readonly #carrier: string;
   readonly #limits: ReaderLimits;
+  readonly #clock: Clock;
   /** Behind the entries that were read last. */
   #offsets: RecordOffsets;
   /** Entries to ask for: as many as fill a transaction, by the size of the last ones. */
   #outcomeEntries = entriesMin;
   #receiptEntries = entriesMin;
-  #outcomesThroughMs = 0;
+  #completeAtMs = Number.NEGATIVE_INFINITY;
 
   /** Begins after `offsets`. */
-  constructor(source: RecordSource, carrier: string, offsets: RecordOffsets, limits: ReaderLimits) {
+  constructor(source: RecordSource, carrier: string, offsets: RecordOffsets, limits: ReaderLimits, clock: Clock) {
     this.#source = source;
+    this.#clock = clock;
     this.#carrier = carrier;
     this.#offsets = offsets;
     this.#limits = limits;
   }
 
-  /** Redis's time up to which there are no outcomes but those that were given out so far. */
-  get outcomesThroughMs(): number {
-    return this.#outcomesThroughMs;
+  /** Every outcome that Redis had at this moment was given out; monotonic. */
+  get completeAtMs(): number {
+    return this.#completeAtMs;
   }
 
   /** The next entries; undefined when there are none to record now. */
   async next(): Promise<Entries | undefined> {
     const { rowsMax, receiptHoldMs } = this.#limits;
+    const askedMs = this.#clock.monotonicMs();
     const read = await this.#source.read(this.#carrier, this.#offsets, {
       outcomeEntriesMax: this.#outcomeEntries,
       receiptEntriesMax: this.#receiptEntries,
@@ -61,13 +67,14 @@ export class Reader {
     const { entries: receipts } = isBehind ? overdue : upToRows(dueAt(throughMs), receiptRows, rowsMax);
     if (!isBehind) this.#outcomeEntries = entriesFor(this.#outcomeEntries, read.outcomes.length, outcomes.length);
     this.#receiptEntries = entriesFor(this.#receiptEntries, read.receipts.length, receipts.length);
-    if (!isBehind) this.#outcomesThroughMs = throughMs;
+    // By our own clock from before we asked: the other one is only asked how long ago the last entry came.
+    if (!isBehind) this.#completeAtMs = askedMs - Math.max(0, read.nowMs - throughMs);
     if (outcomes.length === 0 && receipts.length === 0) return undefined;
     this.#offsets = {
       outcomes: outcomes.at(-1)?.id ?? this.#offsets.outcomes,
       receipts: receipts.at(-1)?.id ?? this.#offsets.receipts,
     };
-    return { outcomes, receipts, through: this.#offsets };
+    return { outcomes, receipts, through: this.#offsets, completeAtMs: this.#completeAtMs };
   }
 }
 

@@ -51,14 +51,14 @@ const leaseName = 'reconcile';
 const restoringMark = 'restoring:';
 const pageBatches = 100;
 /** Every batch can have been sent. */
-const everything = new Taken({ ratePerSecond: 0, recipientsInHandsMax: Number.POSITIVE_INFINITY }, 0, 0);
+const everything = new Taken({ ratePerSecond: 0, recipientsInHandsMax: Number.POSITIVE_INFINITY }, 0);
 /** Times that a batch is put into Redis again. */
 const restoresMax = 4;
-/** Redis's clock and ours may differ by this. */
+/** Clocks of Redis, PostgreSQL and ours may differ by this. */
 const clockMarginMs = 2000;
 const verbs: Readonly<Partial<Record<CampaignStatus, 'pause' | 'cancel'>>> = { paused: 'pause', cancelling: 'cancel' };
 
-/** By carrier: Redis's time up to which every outcome is recorded. */
+/** By carrier: the last moment by our monotonic clock of which every outcome that Redis had is recorded. */
 export type RecordedThrough = ReadonlyMap<string, number>;
 
 /**
@@ -197,11 +197,15 @@ async function restoreShares(
   through: RecordedThrough = new Map(),
 ): Promise<Reconciled> {
   const recorded = await lastRecordedMs(options.database.pool);
+  const { clock } = options;
   for (const share of shares) {
     const { carrier, campaign } = share;
-    const recordedMs = Math.max(recorded.get(carrier) ?? 0, through.get(carrier) ?? 0, campaign.plannedAtMs);
-    const reach = options.reachOf(carrier);
-    const taken = new Taken(reach, recordedMs - clockMarginMs, options.clock.nowMs());
+    const recordedMs = Math.max(recorded.get(carrier) ?? 0, campaign.plannedAtMs) - clockMarginMs;
+    const sinceMs = Math.min(
+      clock.nowMs() - recordedMs,
+      clock.monotonicMs() - (through.get(carrier) ?? Number.NEGATIVE_INFINITY),
+    );
+    const taken = new Taken(options.reachOf(carrier), sinceMs);
     await restoreShare(options, lease, epoch, campaign, share, taken, signal);
     if (signal.aborted) return 'elsewhere';
   }

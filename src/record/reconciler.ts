@@ -6,6 +6,12 @@ import type { Service } from '../service.ts';
 import { type Reconciled, type ReconcilerOptions, type RecordedThrough, reconcile } from './reconcile.ts';
 import { Stranded } from './stranded.ts';
 
+/** Pause between looks at the name of Redis's data alone: so long ago can have been sent what nobody knows of. */
+const watchMs = 100;
+
+/** Workers record what they were answered while Redis was away: so long they are given before anything is judged. */
+const answersMs = 1_000;
+
 /** See the head of this file. */
 export class Reconciler implements Service {
   readonly name = 'reconciler';
@@ -14,6 +20,8 @@ export class Reconciler implements Service {
   readonly #recordedThrough: () => RecordedThrough;
   readonly #looked: (found: Reconciled | 'failed') => void;
   #goodThrough: RecordedThrough = new Map();
+  /** Name of the data that the last look found good. */
+  #goodEpoch: string | undefined;
   readonly #abort = new AbortController();
   readonly #stranded = new Stranded();
   #running: Promise<void> | undefined;
@@ -50,15 +58,40 @@ export class Reconciler implements Service {
   }
 
   async #run(): Promise<void> {
+    const { clock } = this.#options;
+    let lookedMs = clock.monotonicMs();
     while (!this.#abort.signal.aborted) {
-      await new Promise<void>((resolve) => {
-        const cancel = this.#options.clock.after(this.#everyMs, resolve);
-        this.#endPause = () => {
-          cancel();
-          resolve();
-        };
-      });
-      if (!this.#abort.signal.aborted) await this.#look();
+      await this.#pause(this.#goodEpoch === undefined ? this.#everyMs : Math.min(watchMs, this.#everyMs));
+      if (this.#abort.signal.aborted) return;
+      const hadData = this.#goodEpoch !== undefined;
+      const isGood = await this.#isGood();
+      if (isGood && clock.monotonicMs() - lookedMs < this.#everyMs) continue;
+      if (hadData && !isGood) await this.#pause(Math.min(answersMs, this.#everyMs));
+      await this.#look();
+      lookedMs = clock.monotonicMs();
+    }
+  }
+
+  async #pause(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const cancel = this.#options.clock.after(ms, resolve);
+      this.#endPause = () => {
+        cancel();
+        resolve();
+      };
+    });
+  }
+
+  /** Whether Redis's data are those of the last look; then what was recorded of them until now stays recorded. */
+  async #isGood(): Promise<boolean> {
+    try {
+      const through = this.#recordedThrough();
+      const isGood = this.#goodEpoch !== undefined && (await this.#options.conveyor.epoch()) === this.#goodEpoch;
+      if (isGood) this.#goodThrough = through;
+      return isGood;
+    } catch {
+      // The next look says what is wrong.
+      return false;
     }
   }
 
@@ -68,8 +101,10 @@ export class Reconciler implements Service {
       const through = this.#recordedThrough();
       const found = await reconcile(this.#options, this.#abort.signal, this.#stranded, this.#goodThrough);
       if (found === 'good') this.#goodThrough = through;
+      this.#goodEpoch = found === 'good' ? await this.#options.conveyor.epoch() : undefined;
       this.#looked(found);
     } catch (error) {
+      this.#goodEpoch = undefined;
       this.#looked('failed');
       this.#options.log.warn('reconcile.failed', {}, error);
     }

@@ -72,7 +72,7 @@ export class Recorder implements Service {
   readonly #options: RecorderOptions;
   readonly #held = new Set<string>();
   readonly #wakers = new Set<() => void>();
-  readonly #recordedThroughMs = new Map<string, number>();
+  readonly #recordedAtMs = new Map<string, number>();
   readonly #orphans = new Map<string, OrphanIds>();
   #running: Promise<unknown> | undefined;
   #isStopping = false;
@@ -101,11 +101,11 @@ export class Recorder implements Service {
   }
 
   /**
-   * Redis's time up to which every outcome of a carrier is recorded, where this recorder found its stream read to the
-   * end. It says nothing of whether Redis lost something before it was read.
+   * By carrier the last moment, monotonic, of which every outcome that Redis had is recorded. It says nothing of
+   * whether Redis lost something before it was read.
    */
-  get recordedThroughMs(): ReadonlyMap<string, number> {
-    return new Map(this.#recordedThroughMs);
+  get recordedAtMs(): ReadonlyMap<string, number> {
+    return new Map(this.#recordedAtMs);
   }
 
   /** Receipts that wait for their submission, by carrier that this recorder records; counted up to `orphanIdsMax`. */
@@ -147,16 +147,17 @@ export class Recorder implements Service {
     );
     this.#orphans.set(lease.carrier, orphans);
     const book = new CarrierBook(lease, limits, database, orphans);
-    const reader = new Reader(source, lease.carrier, lease.offsets, limits);
+    const reader = new Reader(source, lease.carrier, lease.offsets, limits, clock);
     let committed = lease.offsets;
     let renewedMs = clock.monotonicMs();
     /** One page is written while the next is read and filled. */
     let writing: Promise<void> = Promise.resolve();
-    const write = async (page: Page): Promise<void> => {
+    const write = async (page: Page, completeAtMs: number): Promise<void> => {
       renewedMs = clock.monotonicMs();
       const fromMs = clock.nowMs();
       const flushed = await this.#write(lease, page);
       committed = page.through;
+      this.#recordedAtMs.set(lease.carrier, completeAtMs);
       for (const { name, parent } of page.traced)
         tracer.child(name, parent, { 'tocsin.carrier': lease.carrier, 'tocsin.rows': flushed.rows }, fromMs).end();
       onFlushed();
@@ -169,7 +170,7 @@ export class Recorder implements Service {
         const entries = await reader.next();
         if (entries === undefined) {
           await writing;
-          this.#recordedThroughMs.set(lease.carrier, reader.outcomesThroughMs);
+          this.#recordedAtMs.set(lease.carrier, reader.completeAtMs);
           if (clock.monotonicMs() - renewedMs > limits.leaseMs / 3) {
             renewedMs = clock.monotonicMs();
             await advance(database.pool, lease, committed, limits.leaseMs);
@@ -178,7 +179,7 @@ export class Recorder implements Service {
         }
         const page = await book.fill(entries, writing, clock.nowMs());
         await writing;
-        writing = write(page);
+        writing = write(page, entries.completeAtMs);
         // Whoever awaits it hears of its failure; until then it must not count as unheard.
         writing.catch(heardLater);
       }

@@ -20,9 +20,9 @@ export type CarrierReach = {
 export class Taken {
   #recipientsLeft: number;
 
-  /** `sinceMs`: everything that was sent before is recorded. */
-  constructor({ ratePerSecond, recipientsInHandsMax }: CarrierReach, sinceMs: number, nowMs: number) {
-    this.#recipientsLeft = (ratePerSecond * Math.max(0, nowMs - sinceMs)) / 1000 + recipientsInHandsMax;
+  /** `sinceMs`: what was sent longer ago is recorded. */
+  constructor({ ratePerSecond, recipientsInHandsMax }: CarrierReach, sinceMs: number) {
+    this.#recipientsLeft = (ratePerSecond * Math.max(0, sinceMs)) / 1000 + recipientsInHandsMax;
   }
 
   /** Whether the next batch that lacks a record, of so many recipients, can have been taken. */

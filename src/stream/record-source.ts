@@ -58,6 +58,7 @@ export class StreamRecordSource implements RecordSource {
         ([id, fields]): ReceiptRecord => ({ id: id.toString(), ...readReceiptEntry(fields) }),
       ),
       outcomesThroughMs: mayHaveMore ? Number(lastId.split('-')[0]) : nowMs,
+      nowMs,
     };
   }
 

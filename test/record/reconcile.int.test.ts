@@ -119,7 +119,7 @@ test('reconcile - paused and cancelled campaigns are so again', async () => {
   expect(await scene().redis.hget(keys.meta(cancelled), 'state')).toBe('cancelled');
 });
 
-/** One recipient a second beside what is in hands: two more in the margin of clocks, so three batches at least. */
+/** One recipient a second beside what is in hands: a moment more than two batches, so three. */
 const slowly = () => ({ ratePerSecond: 1, recipientsInHandsMax: 2 * batchSize });
 
 /** A paused campaign that was planned an hour ago, and of which nothing was sent since. */
@@ -133,7 +133,7 @@ test('reconcile - of a paused campaign only what can have been taken since the l
   await reconcile(options(), signal);
   const campaign = await pausedForAnHour();
   await scene().redis.flushdb();
-  await reconcile(options({ reachOf: slowly }), signal, undefined, new Map([[carrier, Date.now()]]));
+  await reconcile(options({ reachOf: slowly }), signal, undefined, new Map([[carrier, systemClock.monotonicMs()]]));
   expect(await unknownBatches()).toEqual([1, 2, 3]);
   expect((await inRedis(campaign)).map(({ number }) => number)).toEqual([4, 5]);
 });
@@ -142,12 +142,13 @@ test('reconcile - where Redis only fell back, outcomes of before may be gone, so
   await reconcile(options(), signal);
   const campaign = await pausedForAnHour();
   await scene().redis.hset(keys.meta(campaign), 'last', 0);
-  await reconcile(options({ reachOf: slowly }), signal, undefined, new Map([[carrier, Date.now()]]));
+  await reconcile(options({ reachOf: slowly }), signal, undefined, new Map([[carrier, systemClock.monotonicMs()]]));
   expect(await unknownBatches()).toEqual([1, 2, 3, 4, 5]);
 });
 
 test('reconciler - believes what the recorder knew before a look that was good, and nothing later', async () => {
-  const later = [Date.now(), Date.now() + 3_600_000];
+  const nowMs = systemClock.monotonicMs();
+  const later = [nowMs, nowMs + 3_600_000];
   const through = () => new Map([[carrier, later.shift() ?? Number.POSITIVE_INFINITY]]);
   const reconciler = new Reconciler(options({ reachOf: slowly }), 1, through);
   const campaign = await pausedForAnHour();
@@ -165,10 +166,28 @@ test('reconciler - believes what the recorder knew before a look that was good, 
   expect(await unknownBatches()).toEqual([1, 2, 3]);
 });
 
+test('reconciler - finds out soon that the data are gone, though its next look is far away', async () => {
+  const campaign = await pausedForAnHour();
+  await scene().redis.hset(keys.meta(campaign), 'last', 5);
+  const through = () => new Map([[carrier, systemClock.monotonicMs()]]);
+  const reconciler = new Reconciler(options({ reachOf: slowly }), 3_600_000, through);
+  await reconciler.start();
+  await scene().redis.flushdb();
+  await scene().until(
+    async () => (await inRedis(campaign)).length,
+    (length) => {
+      scene().look();
+      return length === 2;
+    },
+  );
+  await reconciler.stop();
+  expect(await unknownBatches()).toEqual([1, 2, 3]);
+});
+
 test('reconcile - a carrier’s rate since the last record bounds what can have been taken', () => {
   const reach = { ratePerSecond: 5, recipientsInHandsMax: 10 };
   const open = new Uint8Array(10);
-  const taken = new Taken(reach, 1000, 4000);
+  const taken = new Taken(reach, 3000);
   const verdicts = [1, 2, 3, 4].map(() => judge('information', open, taken).kind);
   expect(verdicts).toEqual(['unknown', 'unknown', 'unknown', 'again']);
   const complete = new Uint8Array(10).fill(messageStateCodes.unknown);
