@@ -3,6 +3,7 @@
  * address and each key, and so many unknown keys a minute for each address. API process; each process counts by itself.
  */
 import type { IncomingMessage } from 'node:http';
+import { BlockList } from 'node:net';
 import type { Context, MiddlewareHandler } from 'hono';
 import type { Clock } from '../clock.ts';
 import { clientAddress, proxiesOf } from './client-address.ts';
@@ -16,7 +17,7 @@ const burstSeconds = 10;
 /** See the head of this file. */
 export class Guard {
   private readonly clock: Clock;
-  private readonly proxies;
+  private readonly proxies: BlockList;
   private readonly addresses: Rate;
   private readonly keys: Rate;
   private readonly failures: Rate;
@@ -25,7 +26,7 @@ export class Guard {
   constructor(clock: Clock, limits: ApiLimits) {
     const { addressRequestsPerSecondMax, keyRequestsPerSecondMax, failedKeysPerMinuteMax } = limits;
     this.clock = clock;
-    this.proxies = proxiesOf(limits.trustedProxies) ?? proxiesOf('');
+    this.proxies = proxiesOf(limits.trustedProxies) ?? new BlockList();
     this.addresses = new Rate(addressRequestsPerSecondMax, addressRequestsPerSecondMax * burstSeconds);
     this.keys = new Rate(keyRequestsPerSecondMax, keyRequestsPerSecondMax * burstSeconds);
     this.failures = new Rate(failedKeysPerMinuteMax / 60, failedKeysPerMinuteMax);
@@ -57,7 +58,6 @@ export class Guard {
 
   private addressOf(c: Context): string | undefined {
     const { incoming } = (c.env ?? {}) as { readonly incoming?: IncomingMessage };
-    if (this.proxies === undefined) return undefined;
     return clientAddress(incoming?.socket.remoteAddress, c.req.header('x-forwarded-for'), this.proxies);
   }
 }
