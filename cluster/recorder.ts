@@ -62,6 +62,7 @@ async function build(context: Context): Promise<Parts> {
       owner: name,
       database,
       conveyor: new StreamConveyor(redis),
+      carriers,
       enqueue: new Producer(redis, settings.waitingBytesMax, systemClock, log),
       reachOf: (carrier) => reachOf(carriersByName.get(carrier), settings),
       leaseMs: settings.recorderLeaseMs,

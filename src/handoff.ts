@@ -347,9 +347,9 @@ export type PublishProgress = (events: readonly ProgressEvent[]) => Promise<void
 
 /** What the reconciler needs of Redis beside `Enqueue`. */
 export type Conveyor = {
-  /** The name that Redis's data was given; undefined when there is none, as after a loss. */
-  epoch(): Promise<string | undefined>;
-  setEpoch(epoch: string): Promise<void>;
+  /** The name that a carrier's data in Redis was given; undefined when there is none, as after a loss. */
+  epoch(carrier: string): Promise<string | undefined>;
+  setEpoch(carrier: string, epoch: string): Promise<void>;
   /** Number of the last batch of a campaign that was appended at a carrier; 0 when Redis knows of none. */
   lastBatch(carrier: string, campaign: Id): Promise<number>;
   /** Raises that number to `batch`, where it is lower: batches up to there were dealt with by other means. */

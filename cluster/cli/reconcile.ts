@@ -46,6 +46,7 @@ function partsOf({ settings }: Surroundings, database: Database, redis: RedisCon
     owner: `command-${hostname()}-${process.pid}`,
     database,
     conveyor: new StreamConveyor(redis),
+    carriers: [...carriers.keys()],
     enqueue: new Producer(redis, settings.waitingBytesMax, systemClock, silentLog),
     reachOf: (carrier) => reachOf(carriers.get(carrier), settings),
     leaseMs: settings.recorderLeaseMs,

@@ -10,8 +10,8 @@ import { checkLease, type Lease } from './leases.ts';
 import { campaignColumns, epochsSql, type PlannedCampaign } from './plan.ts';
 import { type Rerouted, reroutedOf } from './reroutes.ts';
 
-/** Names of Redis's data: the one that is good, and the one that is being restored. */
-export type RedisEpochs = { readonly good: string | undefined; readonly restoring: string | undefined };
+/** Names of Redis's data: those that are good (one, or some carrier's data were lost), the one being restored. */
+export type RedisEpochs = { readonly good: readonly string[]; readonly restoring: string | undefined };
 
 const goodName = 'redis-epoch';
 const restoringName = 'redis-epoch-restoring';
@@ -23,7 +23,7 @@ export async function readEpochs(pool: Pool): Promise<RedisEpochs> {
     [[goodName, restoringName]],
   );
   const valueOf = (name: string) => rows.find((row) => row.name === name)?.value;
-  return { good: valueOf(goodName), restoring: valueOf(restoringName) };
+  return { good: valueOf(goodName)?.split(' ') ?? [], restoring: valueOf(restoringName) };
 }
 
 /** The names as `readEpochNames` gives them; no restore begins before the caller's transaction ends. */
@@ -45,13 +45,13 @@ export async function beginRestore(database: Database, lease: Lease, epoch: stri
   });
 }
 
-/** Notes that `epoch` is good and nothing is being restored. */
-export async function endRestore(database: Database, lease: Lease, epoch: string): Promise<void> {
+/** Notes that these names are good and nothing is being restored. */
+export async function endRestore(database: Database, lease: Lease, epochs: readonly string[]): Promise<void> {
   await database.service(async ({ client }) => {
     await checkLease(client, lease);
     await client.query('insert into settings values ($1, $2) on conflict (name) do update set value = excluded.value', [
       goodName,
-      epoch,
+      epochs.join(' '),
     ]);
     await client.query('delete from settings where name = $1', [restoringName]);
   });
@@ -83,6 +83,15 @@ export async function enqueuedShares(pool: Pool, campaign: Id): Promise<Enqueued
     [campaign],
   );
   return rows;
+}
+
+/** Carriers that have, or had, something of an open campaign. */
+export async function carriersInUse(pool: Pool): Promise<string[]> {
+  const { rows } = await pool.query<{ carrier: string }>(
+    `select distinct cc.carrier from campaigns c join campaign_carriers cc on cc.campaign_id = c.id
+      where c.status in ('sending', 'paused', 'cancelling') order by cc.carrier`,
+  );
+  return rows.map((row) => row.carrier);
 }
 
 /** Carriers that have, or had, something of a campaign. */

@@ -3,8 +3,7 @@
  * what is missing goes in again under the rules of src/record/restore.ts. Runs in the recorder process; one
  * in the cluster does it, under a lease. Stopping in the middle is safe: the next one goes on.
  *
- * Redis's data has a name (its epoch), which PostgreSQL knows too. No name in Redis means that the data
- * is gone. While a restore is under way the name is `restoring:` and the new one.
+ * Each carrier's data has a name, which PostgreSQL knows too; see names.ts.
  */
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../clock.ts';
@@ -24,10 +23,10 @@ import {
   type LostShare,
   type OpenCampaign,
   openCampaigns,
-  readEpochs,
 } from '../db/reconcile.ts';
 import { type Batch, type CampaignStatus, type Conveyor, type Enqueue } from '../handoff.ts';
 import type { Log } from '../telemetry.ts';
+import { goodNames, lookAtNames, type NameParts, type Names, restoringName } from './names.ts';
 import { type CarrierReach, judge, Taken } from './restore.ts';
 import { Stranded } from './stranded.ts';
 
@@ -37,6 +36,8 @@ export type ReconcilerOptions = {
   readonly owner: string;
   readonly database: Database;
   readonly conveyor: Conveyor;
+  /** Carriers that are configured. */
+  readonly carriers: readonly string[];
   readonly enqueue: Enqueue;
   readonly reachOf: (carrier: string) => CarrierReach;
   readonly leaseMs: number;
@@ -48,7 +49,6 @@ export type ReconcilerOptions = {
 export type Reconciled = 'good' | 'restored' | 'elsewhere';
 
 const leaseName = 'reconcile';
-const restoringMark = 'restoring:';
 const pageBatches = 100;
 /** Every batch can have been sent. */
 const everything = new Taken({ ratePerSecond: 0, recipientsInHandsMax: Number.POSITIVE_INFINITY }, 0);
@@ -73,9 +73,10 @@ export async function reconcile(
   stranded: Stranded = new Stranded(),
   through: RecordedThrough = new Map(),
 ): Promise<Reconciled> {
-  const { database, conveyor, owner, leaseMs } = options;
-  const [current, known] = [await conveyor.epoch(), await readEpochs(database.pool)];
-  const isGood = current !== undefined && current === known.good;
+  const { database, owner, leaseMs } = options;
+  const names = await lookAtNames(options);
+  const { known } = names;
+  const isGood = known.good.length > 0 && names.lost.length === 0;
   const lost = isGood ? await lostShares(options) : undefined;
   const left = lost?.length === 0 ? await stranded.shares(options) : [];
   if (lost?.length === 0 && left.length === 0) return 'good';
@@ -83,9 +84,9 @@ export async function reconcile(
   if (lease === undefined) return 'elsewhere';
   try {
     if (left.length > 0) return await restoreStranded(options, lease, left, signal);
-    if (lost !== undefined) return await restoreShares(options, lease, known.good ?? '', lost, signal);
-    if (known.good === undefined && known.restoring === undefined) return await nameData(options, lease, current);
-    return await restoreAll(options, lease, current, known.restoring, through, signal);
+    if (lost !== undefined) return await restoreShares(options, lease, known.good.join(' '), lost, signal);
+    if (known.good.length === 0 && known.restoring === undefined) return await nameData(options, lease, names);
+    return await restoreLost(options, lease, names, through, signal);
   } finally {
     await releaseLease(database.pool, lease);
   }
@@ -102,56 +103,69 @@ export type Comparison = {
 };
 
 /** Looks as `reconcile` does, and changes nothing. */
-export async function compare(
-  options: Pick<ReconcilerOptions, 'database' | 'conveyor'>,
-  stranded: Stranded,
-): Promise<Comparison> {
-  const { database, conveyor } = options;
-  const [current, known] = [await conveyor.epoch(), await readEpochs(database.pool)];
-  if (known.good === undefined && known.restoring === undefined) return { data: 'unnamed', lost: [], stranded: [] };
-  if (current === undefined || current !== known.good) {
-    const isUnderWay = known.restoring !== undefined && current?.endsWith(known.restoring) === true;
-    return { data: isUnderWay ? 'restoring' : 'lost', lost: await allShares(database), stranded: [] };
+export async function compare(options: NameParts, stranded: Stranded): Promise<Comparison> {
+  const { known, lost: gone, underWay } = await lookAtNames(options);
+  if (known.good.length === 0 && known.restoring === undefined) return { data: 'unnamed', lost: [], stranded: [] };
+  if (known.good.length === 0 || gone.length > 0) {
+    const shares = (await sharesBeside(options.database, gone)).filter(({ carrier }) => gone.includes(carrier));
+    return { data: underWay.length > 0 ? 'restoring' : 'lost', lost: shares, stranded: [] };
   }
   const lost = await lostShares(options);
   return { data: 'good', lost, stranded: lost.length === 0 ? await stranded.shares(options) : [] };
 }
 
 /** The first look of all: whatever is in Redis is good. */
-async function nameData(options: ReconcilerOptions, lease: Lease, current: string | undefined): Promise<Reconciled> {
-  const epoch = current ?? randomUUID();
-  await options.conveyor.setEpoch(epoch);
-  await endRestore(options.database, lease, epoch);
+async function nameData(
+  { conveyor, database }: ReconcilerOptions,
+  lease: Lease,
+  { found }: Names,
+): Promise<Reconciled> {
+  const epoch = [...found.values()].find((name) => name !== undefined) ?? randomUUID();
+  for (const carrier of found.keys()) await conveyor.setEpoch(carrier, epoch);
+  await endRestore(database, lease, [epoch]);
   return 'good';
 }
 
-async function restoreAll(
+/** Restores the carriers whose data is gone; first those that somebody has begun with. */
+async function restoreLost(
   options: ReconcilerOptions,
   lease: Lease,
-  current: string | undefined,
-  restoring: string | undefined,
+  names: Names,
   through: RecordedThrough,
   signal: AbortSignal,
 ): Promise<Reconciled> {
   const { database, conveyor, log } = options;
-  const isUnderWay = restoring !== undefined && (current === restoringMark + restoring || current === restoring);
-  const epoch = isUnderWay ? restoring : randomUUID();
-  log.warn('reconcile.redis.lost', { again: isUnderWay });
+  const { known, lost, underWay } = names;
+  const isUnderWay = underWay.length > 0;
+  const carriers = isUnderWay ? underWay : lost;
+  const shares = await sharesBeside(database, carriers);
+  const [good] = known.good;
+  if (!isUnderWay && shares.length === 0 && good !== undefined) {
+    // They are new, or nothing of theirs is left to send.
+    for (const carrier of carriers) await conveyor.setEpoch(carrier, good);
+    return 'good';
+  }
+  const epoch = isUnderWay ? (known.restoring as string) : randomUUID();
+  log.warn('reconcile.redis.lost', { again: isUnderWay, carriers: carriers.join(' ') });
   if (!isUnderWay) {
     await beginRestore(database, lease, epoch);
-    await conveyor.setEpoch(restoringMark + epoch);
+    for (const carrier of carriers) await conveyor.setEpoch(carrier, restoringName(epoch));
   }
-  const done = await restoreShares(options, lease, epoch, await allShares(database), signal, through);
+  const done = await restoreShares(options, lease, epoch, shares, signal, through, new Set(carriers));
   if (done !== 'restored') return done;
-  await conveyor.setEpoch(epoch);
-  await endRestore(database, lease, epoch);
+  for (const carrier of carriers) await conveyor.setEpoch(carrier, epoch);
+  await endRestore(database, lease, goodNames(names, epoch));
   return done;
 }
 
-async function allShares({ pool }: Database): Promise<LostShare[]> {
+/** Shares of every campaign that one of `carriers` has something of: another one may have given it some. */
+async function sharesBeside({ pool }: Database, carriers: readonly string[]): Promise<LostShare[]> {
   const shares: LostShare[] = [];
-  for (const campaign of await openCampaigns(pool))
+  for (const campaign of await openCampaigns(pool)) {
+    const all = await carriersOfCampaign(pool, campaign.id);
+    if (!all.some((carrier) => carriers.includes(carrier))) continue;
     for (const share of await enqueuedShares(pool, campaign.id)) shares.push({ ...share, campaign });
+  }
   return shares;
 }
 
@@ -195,6 +209,7 @@ async function restoreShares(
   signal: AbortSignal,
   // Data that only fell back may have lost outcomes of before that moment, so then it counts for nothing.
   through: RecordedThrough = new Map(),
+  lost?: ReadonlySet<string>,
 ): Promise<Reconciled> {
   const recorded = await lastRecordedMs(options.database.pool);
   const { clock } = options;
@@ -206,12 +221,13 @@ async function restoreShares(
       clock.monotonicMs() - (through.get(carrier) ?? Number.NEGATIVE_INFINITY),
     );
     const taken = new Taken(options.reachOf(carrier), sinceMs);
-    await restoreShare(options, lease, epoch, campaign, share, taken, signal);
+    await restoreShare(options, lease, epoch, campaign, share, taken, signal, lost);
     if (signal.aborted) return 'elsewhere';
   }
   return 'restored';
 }
 
+/** `lost`: what is at other carriers is there, and left alone; all of them when absent. */
 async function restoreShare(
   options: ReconcilerOptions,
   lease: Lease,
@@ -220,6 +236,7 @@ async function restoreShare(
   share: EnqueuedShare,
   taken: Taken,
   signal: AbortSignal,
+  lost?: ReadonlySet<string>,
 ): Promise<void> {
   const { database, enqueue, conveyor, log } = options;
   const { carrier } = share;
@@ -237,7 +254,12 @@ async function restoreShare(
       const isJudged = standing.restored === epoch;
       // What a carrier gave up may have been sent by the next one, whose pace says nothing of this share.
       const bound = standing.movedTo.size > 0 ? everything : taken;
-      const judged = judge(campaign.nature, standing.states, isJudged ? undefined : bound, standing.waiting);
+      const judged = judge(
+        campaign.nature,
+        standing.states,
+        isJudged ? undefined : bound,
+        leftAlone(carrier, standing, lost),
+      );
       if (judged.kind === 'complete') continue;
       // What goes in again and again without an outcome is itself at fault.
       const isHopeless = judged.kind === 'again' && !isJudged && standing.restores >= restoresMax;
@@ -253,7 +275,19 @@ async function restoreShare(
     const batches = [...again.values()].reduce((sum, of) => sum + of.size, 0);
     log.info('reconcile.share', { campaign: campaign.id, carrier, from, through, again: batches, unknown });
   }
-  await conveyor.raiseLastBatch(carrier, campaign.id, share.through);
+  if (lost?.has(carrier) !== false) await conveyor.raiseLastBatch(carrier, campaign.id, share.through);
+}
+
+/** Places of a batch that are on their way to another carrier, or at one that lost nothing. */
+function leftAlone(
+  planned: string,
+  { waiting, movedTo, recipients }: BatchStanding,
+  lost: ReadonlySet<string> | undefined,
+): ReadonlySet<number> {
+  if (lost === undefined) return waiting;
+  const places = new Set(waiting);
+  for (let index = 0; index < recipients; index += 1) if (!lost.has(movedTo.get(index) ?? planned)) places.add(index);
+  return places;
 }
 
 /** What goes in again: of which batches which places, by carrier. */

@@ -21,7 +21,7 @@ export class Reconciler implements Service {
   readonly #looked: (found: Reconciled | 'failed') => void;
   #goodThrough: RecordedThrough = new Map();
   /** Name of the data that the last look found good. */
-  #goodEpoch: string | undefined;
+  #goodNames: string | undefined;
   readonly #abort = new AbortController();
   readonly #stranded = new Stranded();
   #running: Promise<void> | undefined;
@@ -61,9 +61,9 @@ export class Reconciler implements Service {
     const { clock } = this.#options;
     let lookedMs = clock.monotonicMs();
     while (!this.#abort.signal.aborted) {
-      await this.#pause(this.#goodEpoch === undefined ? this.#everyMs : Math.min(watchMs, this.#everyMs));
+      await this.#pause(this.#goodNames === undefined ? this.#everyMs : Math.min(watchMs, this.#everyMs));
       if (this.#abort.signal.aborted) return;
-      const hadData = this.#goodEpoch !== undefined;
+      const hadData = this.#goodNames !== undefined;
       const isGood = await this.#isGood();
       if (isGood && clock.monotonicMs() - lookedMs < this.#everyMs) continue;
       if (hadData && !isGood) await this.#pause(Math.min(answersMs, this.#everyMs));
@@ -86,7 +86,7 @@ export class Reconciler implements Service {
   async #isGood(): Promise<boolean> {
     try {
       const through = this.#recordedThrough();
-      const isGood = this.#goodEpoch !== undefined && (await this.#options.conveyor.epoch()) === this.#goodEpoch;
+      const isGood = this.#goodNames !== undefined && (await this.#names()) === this.#goodNames;
       if (isGood) this.#goodThrough = through;
       return isGood;
     } catch {
@@ -95,16 +95,23 @@ export class Reconciler implements Service {
     }
   }
 
+  /** Names of all carriers' data; undefined where one has none. */
+  async #names(): Promise<string | undefined> {
+    const { carriers, conveyor } = this.#options;
+    const names = await Promise.all(carriers.map((carrier) => conveyor.epoch(carrier)));
+    return names.includes(undefined) ? undefined : names.join(' ');
+  }
+
   async #look(): Promise<void> {
     try {
       // Asked for before the look: what it finds good was good when that was read.
       const through = this.#recordedThrough();
       const found = await reconcile(this.#options, this.#abort.signal, this.#stranded, this.#goodThrough);
       if (found === 'good') this.#goodThrough = through;
-      this.#goodEpoch = found === 'good' ? await this.#options.conveyor.epoch() : undefined;
+      this.#goodNames = found === 'good' ? await this.#names() : undefined;
       this.#looked(found);
     } catch (error) {
-      this.#goodEpoch = undefined;
+      this.#goodNames = undefined;
       this.#looked('failed');
       this.#options.log.warn('reconcile.failed', {}, error);
     }

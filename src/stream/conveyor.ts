@@ -4,7 +4,8 @@
  */
 import type { Conveyor, Id, OutcomeHeader, OutcomeKind } from '../handoff.ts';
 import { entryVersion, OutcomeWriter } from './entry.ts';
-import { carrierKeys, planKeys } from './keys.ts';
+import { readEpoch } from './epoch.ts';
+import { carrierKeys } from './keys.ts';
 import type { RedisConnection } from './redis.ts';
 import { type Script, script } from './script.ts';
 import { raiseLastScript } from './scripts.ts';
@@ -23,13 +24,13 @@ export class StreamConveyor implements Conveyor {
   }
 
   /** See `Conveyor`. */
-  async epoch(): Promise<string | undefined> {
-    return (await this.#redis.get(planKeys.epoch)) ?? undefined;
+  async epoch(carrier: string): Promise<string | undefined> {
+    return await readEpoch(this.#redis, carrier);
   }
 
   /** See `Conveyor`. */
-  async setEpoch(epoch: string): Promise<void> {
-    await this.#redis.set(planKeys.epoch, epoch);
+  async setEpoch(carrier: string, epoch: string): Promise<void> {
+    await this.#redis.set(carrierKeys(carrier).epoch, epoch);
   }
 
   /** See `Conveyor`. */

@@ -38,6 +38,8 @@ export function carrierKeys(carrier: string) {
     workers: `${tag}:workers`,
     /** Counter of fencing tokens. */
     tokens: `${tag}:tokens`,
+    /** Random name of the carrier's data; gone when they are gone. */
+    epoch: `${tag}:epoch`,
     /** There while a worker has a bind of the carrier. */
     up: `${tag}:up`,
     /** The operator's word on the carrier, and since when, epoch ms. */
@@ -62,7 +64,7 @@ export const planKeys = {
   group: 'planners',
   /** Channel of progress, one JSON object for each change. */
   progress: '{plan}:progress',
-  /** Random name of this Redis's data; gone when the data is gone. */
+  /** Random name of this Redis's data, as it was before each carrier's had one. */
   epoch: '{plan}:epoch',
   /** Sorted set of live processes by the end of their word. */
   processes: '{plan}:processes',

@@ -8,7 +8,8 @@ import { Fault } from '../fault.ts';
 import type { Batch, CampaignContent, Enqueue, Id } from '../handoff.ts';
 import type { Log } from '../telemetry.ts';
 import { batchHeader, entryVersion } from './entry.ts';
-import { carrierKeys, planKeys } from './keys.ts';
+import { readEpoch } from './epoch.ts';
+import { carrierKeys } from './keys.ts';
 import type { RedisConnection } from './redis.ts';
 import { Replicas } from './replica.ts';
 import { type Script, script } from './script.ts';
@@ -46,7 +47,7 @@ export class Producer implements Enqueue {
   async open(carrier: string, content: CampaignContent): Promise<string | undefined> {
     const { prefix } = carrierKeys(carrier);
     await this.#scripts.open(prefix, content.campaign, content.nature, content.weight, JSON.stringify(content));
-    return (await this.#redis.get(planKeys.epoch)) ?? undefined;
+    return await readEpoch(this.#redis, carrier);
   }
 
   /** See `Enqueue`. */

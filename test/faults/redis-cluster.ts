@@ -137,10 +137,13 @@ export class RedisCluster {
     return { slot, primary: serverAt(owner), others: [...ports].map((port) => serverAt(port)) };
   }
 
-  /** Replicas that follow it, as the node itself counts them. */
-  async replicasOf(server: Server): Promise<number> {
-    const info = await this.#clientOf(server).info('replication');
-    return Number(/connected_slaves:(\d+)/.exec(info)?.[1] ?? 0);
+  /** The node that serves the slot of a key, and its replicas. */
+  async shardOf(key: string): Promise<Server[]> {
+    const { slot, primary } = await this.#partsOf(key);
+    const range = (await slotsOf(this.#clientOf(primary))).find(([from, to]) => from <= slot && slot <= to);
+    const [, , ...nodes] = range ?? [0, 0];
+    const ports = nodes.map(([, port]) => port);
+    return this.nodes.filter(({ port }) => ports.includes(port));
   }
 
   /** Begins to move the slot of a key to another primary, as `redis-cli --cluster reshard` does. */

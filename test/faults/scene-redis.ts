@@ -136,6 +136,13 @@ export class SceneRedis {
     else await this.sentinels?.promotedAfter(primary);
   }
 
+  /** Kills the server that has a key, and its replicas, and removes their data. */
+  async loseShardOf(key: string): Promise<void> {
+    const servers = (await this.cluster?.shardOf(key)) ?? this.#nodes;
+    await Promise.all(servers.map((server) => server.kill()));
+    for (const server of servers) server.forget();
+  }
+
   /** Starts what is down, over its data, and resolves when everybody follows whom they should. */
   async start(): Promise<void> {
     if (this.isRunning) return;

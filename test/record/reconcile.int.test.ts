@@ -6,7 +6,7 @@ import { reconcile } from '../../src/record/reconcile.ts';
 import { Reconciler } from '../../src/record/reconciler.ts';
 import { judge, Taken } from '../../src/record/restore.ts';
 import { Stranded } from '../../src/record/stranded.ts';
-import { carrierKeys, planKeys } from '../../src/stream/keys.ts';
+import { carrierKeys } from '../../src/stream/keys.ts';
 import { Producer } from '../../src/stream/producer.ts';
 import { silentLog } from '../../src/telemetry.ts';
 import { accepted, batchSize, restoreScene, signal } from './restore-scene.ts';
@@ -18,11 +18,35 @@ const { scene, options, campaignOfBatches, recordOutcomes, inRedis, unknownBatch
 test('reconcile - the first look names what is there, and a Redis that kept its data is left alone', async () => {
   const campaign = await campaignOfBatches('alert', 0);
   expect(await reconcile(options(), signal)).toBe('good');
-  const epoch = await scene().redis.get(planKeys.epoch);
+  const epoch = await scene().redis.get(keys.epoch);
   expect(epoch).not.toBeNull();
   expect(await reconcile(options(), signal)).toBe('good');
-  expect(await scene().redis.get(planKeys.epoch)).toBe(epoch);
+  expect(await scene().redis.get(keys.epoch)).toBe(epoch);
   expect(await inRedis(campaign)).toEqual([]);
+});
+
+test('reconcile - a cluster that lost one carrier’s data restores that carrier alone, a second time too', async () => {
+  const [north, south] = [keys, carrierKeys('south')];
+  const parts = options({ carriers: ['north', 'south', 'new'] });
+  const kept = await campaignOfBatches('alert', 5);
+  const lost = await campaignOfBatches('alert', 5);
+  await scene().owner.query("update batches set carrier = 'south' where campaign_id = $1", [lost]);
+  await scene().owner.query("update campaign_carriers set carrier = 'south' where campaign_id = $1", [lost]);
+  await scene().redis.hset(north.meta(kept), 'last', 5);
+  await reconcile(parts, signal);
+  const name = await scene().redis.get(north.epoch);
+  for (const attempt of [2, 3]) {
+    await scene().redis.del(south.epoch, south.meta(lost), south.campaign(lost));
+    expect(await reconcile(parts, signal)).toBe('restored');
+    expect(await reconcile(parts, signal)).toBe('good');
+    expect((await inRedis(lost, 'south')).map((batch) => batch.attempt)).toEqual([1, 2, 3, 4, 5].map(() => attempt));
+    expect(await inRedis(kept)).toEqual([]);
+    expect(await scene().redis.get(north.epoch)).toBe(name);
+  }
+  // One of which nothing is to be sent is named again, and that is all.
+  await scene().redis.del(carrierKeys('new').epoch);
+  expect(await reconcile(parts, signal)).toBe('good');
+  expect(await scene().redis.exists(carrierKeys('new').epoch)).toBe(1);
 });
 
 test('reconcile - a Redis that only lost its last moments gets back what it lost, once', async () => {

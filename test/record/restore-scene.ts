@@ -5,7 +5,7 @@ import { type Batch, type Conveyor, type Id, type Nature, outcomeCodes } from '.
 import type { ReconcilerOptions } from '../../src/record/reconcile.ts';
 import { StreamConveyor } from '../../src/stream/conveyor.ts';
 import { readBatch, readOutcomes } from '../../src/stream/entry.ts';
-import { carrierKeys, planKeys } from '../../src/stream/keys.ts';
+import { carrierKeys } from '../../src/stream/keys.ts';
 import { Producer } from '../../src/stream/producer.ts';
 import { silentLog } from '../../src/telemetry.ts';
 import { carrier, Scene, type TestOutcome } from './scene.ts';
@@ -33,8 +33,8 @@ export function restoreScene() {
 
   function conveyor(): Conveyor {
     return {
-      epoch: async () => (await s.redis.get(planKeys.epoch)) ?? undefined,
-      setEpoch: async (epoch) => void (await s.redis.set(planKeys.epoch, epoch)),
+      epoch: async (name) => (await s.redis.get(carrierKeys(name).epoch)) ?? undefined,
+      setEpoch: async (name, epoch) => void (await s.redis.set(carrierKeys(name).epoch, epoch)),
       lastBatch: async (name, campaign) => Number((await s.redis.hget(carrierKeys(name).meta(campaign), 'last')) ?? 0),
       raiseLastBatch: async (name, campaign, batch) =>
         void (await s.redis.hset(carrierKeys(name).meta(campaign), 'last', batch)),
@@ -50,6 +50,7 @@ export function restoreScene() {
       owner: 'one',
       database: s.service,
       conveyor: conveyor(),
+      carriers: [carrier, 'south'],
       enqueue: new Producer(s.redis, 1 << 30, systemClock, silentLog),
       // Nothing can be sent by rate, so that only what workers hold counts.
       reachOf: () => ({ ratePerSecond: 0, recipientsInHandsMax: 2 * batchSize }),

@@ -68,6 +68,25 @@ export const failoverCases: readonly FaultCase[] = [
     },
   },
   {
+    name: 'shard-lost',
+    group: 4,
+    about: 'a primary and its replica die and lose everything: the carriers, or the commands, that they had come back',
+    quick: false,
+    on: ['cluster'],
+    async run(stage) {
+      const { redis, carriers } = stage.scene;
+      await stage.launchBoth();
+      await stage.somewhere();
+      for (const { plan } of carriers) stage.breaksCarrier(plan.name);
+      stage.sent.add('submitted');
+      stage.mayBeUnknown(stage.size.information);
+      stage.leavesUnanswered(stage.size.alert);
+      await redis.loseShardOf(stage.oneOf(['{plan}', ...carriers.map(({ plan }) => `{${plan.name}}`)]));
+      await stage.within('the cluster is whole', redis.start());
+      stage.healed();
+    },
+  },
+  {
     name: 'slot-moves',
     group: 4,
     about: 'a carrier’s slot is moved to another primary key by key, and back, while it sends (MOVED, ASK, TRYAGAIN)',
