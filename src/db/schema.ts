@@ -84,8 +84,8 @@ export const contactPoints = pgTable(
   (t) => [
     primaryKey({ columns: [t.organisationId, t.residentId, t.channel, t.address] }),
     index('contact_points_reachable')
-      .on(t.organisationId, t.address, t.residentId)
-      .where(sql`channel = 'sms' and opted_out_at is null`),
+      .on(t.organisationId, t.channel, t.address, t.residentId)
+      .where(sql`opted_out_at is null`),
     index('contact_points_opted_out').on(t.organisationId).where(sql`opted_out_at is not null`),
   ],
 );

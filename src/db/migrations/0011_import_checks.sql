@@ -1,7 +1,5 @@
-ALTER TABLE "outbox" DROP CONSTRAINT "outbox_organisation_id_organisations_id_fk";
---> statement-breakpoint
-DROP INDEX "contact_points_reachable";--> statement-breakpoint
-CREATE INDEX "contact_points_reachable" ON "contact_points" USING btree ("organisation_id","address","resident_id") WHERE channel = 'sms' and opted_out_at is null;--> statement-breakpoint
+-- contract: no version reads it; each launch locked the organisation's row for it, which all its launches share.
+ALTER TABLE "outbox" DROP CONSTRAINT "outbox_organisation_id_organisations_id_fk";--> statement-breakpoint
 -- Contact points and members that are written together with their residents, as an import writes them, are checked by
 -- one reading of those residents: an import takes their ids one after the other, so they stand side by side. What that
 -- does not find (residents of others, or far apart) is looked up one by one, as before. The settings are those that
