@@ -1,11 +1,12 @@
 /**
  * The tables of settings in README, from the schemas: `npm run tables` writes them between their markers, and a test
- * holds README to them.
+ * holds README to them. It writes the file of Redis's users too.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { carrierSchema } from './carriers.ts';
+import { aclFile } from './redis-acl.ts';
 import { environmentName, settingsSchema } from './schema.ts';
 
 /** A property of a JSON Schema, as far as the tables show it. */
@@ -66,4 +67,5 @@ export function between(text: string, [start, end]: readonly [string, string], c
 if (process.argv[2] === '--write') {
   const readme = join(import.meta.dirname, '..', '..', 'README.md');
   writeFileSync(readme, withTables(readFileSync(readme, 'utf8')));
+  writeFileSync(join(import.meta.dirname, '..', '..', 'k8s', 'redis-acl.conf'), aclFile());
 }

@@ -25,13 +25,13 @@ local t = redis.call('TIME')
 return t[1] * 1000 + math.floor(t[2] / 1000) - oldest
 `;
 
-/** KEYS stream. How many entries it has, and milliseconds since the first was added; 0 when it has none. */
+/** KEYS prefix. ARGV stream. How many entries it has, and milliseconds since the first came; 0 when it has none. */
 const streamScript = `
-local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)
+local first = redis.call('XRANGE', ARGV[1], '-', '+', 'COUNT', 1)
 if not first[1] then return { 0, 0 } end
 local t = redis.call('TIME')
 local ms = t[1] * 1000 + math.floor(t[2] / 1000) - tonumber(string.match(first[1][1], '^%d+'))
-return { redis.call('XLEN', KEYS[1]), ms }
+return { redis.call('XLEN', ARGV[1]), ms }
 `;
 
 /** What waits in a stream: its entries, and the age of the oldest. */
@@ -79,15 +79,15 @@ export class BacklogReader {
     const [alert = 0, information = 0] = await Promise.all(ages);
     const [bytes, outcomes, receipts, aside] = await Promise.all([
       this.#redis.get(keys.waiting),
-      this.#waiting(keys.outcomes),
-      this.#waiting(keys.receipts),
+      this.#waiting(keys.prefix, keys.outcomes),
+      this.#waiting(keys.prefix, keys.receipts),
       this.#redis.xlen(keys.aside),
     ]);
     return { oldestMs: { alert, information }, bytes: Math.max(0, Number(bytes)), outcomes, receipts, aside };
   }
 
-  async #waiting(stream: string): Promise<StreamBacklog> {
-    const [entries, oldestMs] = (await this.#stream(stream)) as [number, number];
+  async #waiting(prefix: string, stream: string): Promise<StreamBacklog> {
+    const [entries, oldestMs] = (await this.#stream(prefix, stream)) as [number, number];
     return { entries, oldestMs: Math.max(0, oldestMs) };
   }
 }

@@ -3,6 +3,7 @@
  * node of it, so that the same cases run on each. Runs in the test's process.
  */
 import { type Cluster, Redis } from 'ioredis';
+import { aclRules, redisRoles } from '../../config/redis-acl.ts';
 import { RedisCluster } from './redis-cluster.ts';
 import { RedisSentinels } from './redis-sentinel.ts';
 import { redisServer, type Server } from './servers.ts';
@@ -74,9 +75,13 @@ export class SceneRedis {
   }
 
   /**
-   * What a process is told of it, which reaches each server over the line on the port that `lineTo` gives for it.
+   * What a process is told of it. It logs in by `login` (`user:password@`) and reaches each server over the line on the
+   * port that `lineTo` gives for it.
    */
-  async environmentBy(lineTo: (name: string, port: number) => Promise<number>): Promise<Record<string, string>> {
+  async environmentBy(
+    lineTo: (name: string, port: number) => Promise<number>,
+    login = '',
+  ): Promise<Record<string, string>> {
     const nodes = this.#nodes.map(({ port }, at): Address => ({ name: at === 0 ? 'redis' : `redis-${at + 1}`, port }));
     const lines = async (addresses: readonly Address[]) => {
       const ports: number[] = [];
@@ -85,7 +90,7 @@ export class SceneRedis {
     };
     const hosts = (ports: readonly number[]) => ports.map((port) => `127.0.0.1:${port}`).join(',');
     const nodePorts = await lines(nodes);
-    if (this.kind === 'single') return { REDIS_URL: `redis://${hosts(nodePorts)}` };
+    if (this.kind === 'single') return { REDIS_URL: `redis://${login}${hosts(nodePorts)}` };
     const watchers = (this.sentinels?.ports ?? []).map((port, at): Address => ({ name: `redis-sentinel-${at}`, port }));
     const watcherPorts = await lines(watchers);
     const announced = [...nodes, ...watchers];
@@ -95,10 +100,18 @@ export class SceneRedis {
     return {
       REDIS_URL:
         this.sentinels === undefined
-          ? `redis+cluster://${hosts(nodePorts)}`
-          : `redis+sentinel://${hosts(watcherPorts)}/${this.sentinels.group}`,
+          ? `redis+cluster://${login}${hosts(nodePorts)}`
+          : `redis+sentinel://${login}${hosts(watcherPorts)}/${this.sentinels.group}`,
       TOCSIN_REDIS_REACHED_AS: reachedAs.join(','),
     };
+  }
+
+  /** Gives each kind of process a user of its own, which may do what `config/redis-acl.ts` says. */
+  async addUsers(password: string): Promise<void> {
+    for (const role of redisRoles) {
+      const user = [`tocsin-${role}`, 'reset', 'on', `>${password}`, ...aclRules(role)];
+      await this.everywhere((node) => node.call('ACL', 'SETUSER', ...user));
+    }
   }
 
   /** Another server in place of the only one. */

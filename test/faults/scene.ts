@@ -30,6 +30,8 @@ export type SceneOptions = {
   readonly migrations?: string;
   /** Folder of another compiled program that processes are started from at first; ours when absent. */
   readonly program?: string;
+  /** Each kind of process has a user of its own in Redis, with this password. */
+  readonly redisPassword?: string;
   /** What its Redis is; one server when absent. */
   readonly redis?: RedisKind;
   /** This server lives on a small file system of its own. */
@@ -117,6 +119,7 @@ export class Scene {
     ]);
     const scene = new Scene(folder, disk, postgres, redis, options);
     try {
+      if (options.redisPassword !== undefined) await redis.addUsers(options.redisPassword);
       await Promise.all([scene.#prepareDatabase(), ...scene.carriers.map((carrier) => carrier.start())]);
       scene.#seat('recorder', 'recorder');
       for (let number = 1; number <= options.workers; number++) scene.#seat(`worker-${number}`, 'worker');
@@ -224,6 +227,11 @@ export class Scene {
     return seat;
   }
 
+  #redisLogin(role: Role): string {
+    const { redisPassword } = this.options;
+    return redisPassword === undefined ? '' : `tocsin-${role}:${redisPassword}@`;
+  }
+
   async #environmentOf(seat: Seat): Promise<Record<string, string>> {
     const { name, role, proxies } = seat;
     const to = async (server: string, port: number) => {
@@ -241,7 +249,7 @@ export class Scene {
     }
     writeFileSync(file, JSON.stringify({ carriers: entries }));
     const environment: Record<string, string> = {
-      ...(await this.redis.environmentBy(to)),
+      ...(await this.redis.environmentBy(to, this.#redisLogin(role))),
       TOCSIN_CARRIERS: file,
       [passwordEnv]: account.password,
       TOCSIN_PLATFORM_KEY: platformKey,
