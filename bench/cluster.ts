@@ -2,10 +2,10 @@
  * A cluster for a bench: PostgreSQL and Redis as `npm start` runs them, simulated carriers, and every process of
  * ours, all fresh, in a temporary folder. Main thread. Durability is production's: nothing is traded for speed here.
  */
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Redis } from 'ioredis';
+import { type Cluster, Redis } from 'ioredis';
 import pg from 'pg';
 import { type Child, startChild } from '../cluster/children.ts';
 import { tocsinHome } from '../cluster/embedded.ts';
@@ -17,6 +17,7 @@ import { ensureRolePasswords, migrate, urlOfRole } from '../src/db/migrate.ts';
 import type { Behaviour } from '../src/smsc/behaviour.ts';
 import type { SmscStats } from '../src/smsc/stats.ts';
 import { carrierKeys } from '../src/stream/keys.ts';
+import { RedisCluster } from '../test/faults/redis-cluster.ts';
 import { removeFolder, removeFoldersOfKilledRuns, temporaryFolder } from '../test/support/folder.ts';
 import { ApiClient } from './api-client.ts';
 import { prepareStatements } from './profile.ts';
@@ -41,6 +42,8 @@ export type ClusterOptions = {
   readonly carriers: readonly BenchCarrier[];
   /** 0: nothing is sent, everything waits in Redis. */
   readonly workers: number;
+  /** What Redis is: one server, or three primaries with a replica each. */
+  readonly redis?: 'single' | 'cluster';
   /** Settings that differ from the defaults, by their names in config/schema.ts. */
   readonly settings?: Readonly<Record<string, string | number>>;
   /** Folder for CPU profiles; empty for none. */
@@ -77,7 +80,8 @@ export class BenchCluster {
   #postgres: EmbeddedServer | undefined;
   #redis: EmbeddedServer | undefined;
   #owner: pg.Client | undefined;
-  #redisClient: Redis | undefined;
+  #redisCluster: RedisCluster | undefined;
+  #redisClient: Redis | Cluster | undefined;
   #children: Child[] = [];
   #smsc: readonly Listening[] = [];
   #api: ApiClient | undefined;
@@ -112,7 +116,7 @@ export class BenchCluster {
   }
 
   get redisUrl(): string {
-    return required(this.#redis, 'Redis').url;
+    return this.#redisCluster?.url ?? required(this.#redis, 'Redis').url;
   }
 
   /** A connection as the database's owner, who bypasses row-level security. */
@@ -120,7 +124,7 @@ export class BenchCluster {
     return required(this.#owner, 'PostgreSQL');
   }
 
-  get redis(): Redis {
+  get redis(): Redis | Cluster {
     return required(this.#redisClient, 'Redis');
   }
 
@@ -142,8 +146,11 @@ export class BenchCluster {
     await this.startPostgres();
     rmSync(join(this.folder, 'redis'), { recursive: true, force: true });
     const cache = join(tocsinHome(), 'redis-programs');
-    this.#redis = await startRedis({ directory: join(this.folder, 'redis'), cache });
-    this.#redisClient = new Redis(this.redisUrl);
+    if (options.redis === 'cluster') {
+      mkdirSync(join(this.folder, 'redis'), { mode: 0o755 });
+      this.#redisCluster = await RedisCluster.start(join(this.folder, 'redis'));
+    } else this.#redis = await startRedis({ directory: join(this.folder, 'redis'), cache });
+    this.#redisClient = this.#redisCluster?.client() ?? new Redis(this.redisUrl);
     this.durability = await durabilityOf(this.sql, this.#redisClient);
     await this.#startSimulator(options);
     await this.#startProcesses(options);
@@ -292,7 +299,7 @@ export class BenchCluster {
   /** Roles of the processes, for resources.ts: ours by their files, the servers by their ids. */
   readonly roleOf: RoleOf = ({ pid, command }) => {
     if (pid === this.#postgres?.pid) return 'postgres';
-    if (pid === this.#redis?.pid) return 'redis';
+    if (pid === this.#redis?.pid || this.#redisCluster?.nodes.some((node) => node.pid === pid) === true) return 'redis';
     return /\/cluster\/(\w+)\.js/.exec(command)?.[1];
   };
 
@@ -307,10 +314,12 @@ export class BenchCluster {
     await this.stopProcesses();
     this.#redisClient?.disconnect();
     await this.#redis?.stop();
+    await this.#redisCluster?.stop();
     await this.#owner?.end();
     await this.#postgres?.stop();
     this.#redisClient = undefined;
     this.#redis = undefined;
+    this.#redisCluster = undefined;
     this.#owner = undefined;
     this.#postgres = undefined;
     this.#api = undefined;
@@ -323,7 +332,7 @@ export class BenchCluster {
   }
 }
 
-async function durabilityOf(sql: pg.Client, redis: Redis): Promise<string> {
+async function durabilityOf(sql: pg.Client, redis: Redis | Cluster): Promise<string> {
   const { rows } = await sql.query<{ name: string; setting: string }>(
     `select name, setting from pg_settings
       where name in ('fsync', 'full_page_writes', 'synchronous_commit') order by name`,

@@ -15,6 +15,7 @@ const options = {
   segments: { byDefault: 1, about: 'segments of each message' },
   campaigns: { byDefault: 1, about: 'campaigns that the messages are split over' },
   workers: { byDefault: 1, about: 'worker processes' },
+  redis: { byDefault: 'single', about: 'single, or cluster: three primaries with a replica each' },
   settings: { byDefault: '', about: 'settings that differ, such as encodeThreads=0,batchRecipientsMax=250' },
 } as const;
 
@@ -63,7 +64,9 @@ async function run(context: BenchContext<Values>) {
     const medians = await context.rounds(() => measurePath(cluster, audience, plan, context));
     const profiles = values.profile === '' ? [] : functionTables(values.profile, values.messages * values.rounds);
     const recipients = Math.min(waitingMax, plan.messages);
-    const figures = { ...medians, redisBytesPerRecipient: await redisBytesPerRecipient(cluster, plan, recipients) };
+    const isSingle = plan.cluster.redis !== 'cluster';
+    const redisBytes = isSingle ? await redisBytesPerRecipient(cluster, plan, recipients) : undefined;
+    const figures = { ...medians, ...(redisBytes === undefined ? {} : { redisBytesPerRecipient: redisBytes }) };
     return {
       figures: { ...figures, durability: cluster.durability },
       tables: [pathTable(cluster.durability, medians), processTable(medians), ...profiles],
@@ -74,12 +77,13 @@ async function run(context: BenchContext<Values>) {
 }
 
 function planOf(values: BenchContext<Values>['options']): PathPlan {
-  const { messages, personalised, segments, campaigns, workers, profile } = values;
+  const { messages, personalised, segments, campaigns, workers, redis, profile } = values;
+  if (redis !== 'single' && redis !== 'cluster') throw new RangeError('--redis is single or cluster');
   return {
     messages,
     personalised,
     segments,
     campaigns,
-    cluster: { workers, profile, settings: settingsOf(values.settings) },
+    cluster: { workers, redis, profile, settings: settingsOf(values.settings) },
   };
 }

@@ -6,7 +6,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { SourceMap, type SourceMapPayload } from 'node:module';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Redis } from 'ioredis';
+import type { Cluster, Redis } from 'ioredis';
 import type pg from 'pg';
 import { rounded } from './harness.ts';
 import type { Cell, Table } from './table.ts';
@@ -112,7 +112,7 @@ export async function statementTable(sql: pg.ClientBase, messages: number): Prom
 }
 
 /** Redis's commands by time since it started. */
-export async function commandTable(redis: Redis, messages: number): Promise<Table> {
+export async function commandTable(redis: Redis | Cluster, messages: number): Promise<Table> {
   const text = await redis.info('commandstats');
   const rows = [...text.matchAll(/^cmdstat_([^:]+):calls=(\d+),usec=(\d+),usec_per_call=([\d.]+)/gm)]
     .map(([, name = '', calls, micros, each]): [string, number, number, number, number] => [

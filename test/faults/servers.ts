@@ -34,6 +34,11 @@ export class Server {
     this.url = server.url;
   }
 
+  /** Of the process that runs, or ran last. */
+  get pid(): number {
+    return this.#server.pid;
+  }
+
   /** Starts it again on its port, over its data. */
   async start(): Promise<void> {
     if (this.isRunning) return;
