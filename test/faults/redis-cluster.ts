@@ -198,7 +198,7 @@ async function until(holds: () => Promise<boolean>): Promise<void> {
 }
 
 /** A port that is free, and its bus's too, below those that systems give to clients. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   for (;;) {
     const port = 10_000 + Math.floor(Math.random() * 12_000);
     if ((await isFree(port)) && (await isFree(port + busOffset))) return port;

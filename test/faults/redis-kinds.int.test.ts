@@ -10,7 +10,7 @@ const seed = Number(process.env['FAULTS_SEED'] ?? Date.now() % 1_000_000);
 const keepsFolders = process.env['FAULTS_KEEP'] !== undefined;
 
 describe.each([
-  ['cluster', ['kill-worker', 'slot-moves', 'primary-killed']],
+  ['cluster', ['slot-moves', 'primary-killed']],
   ['sentinel', ['primary-killed']],
 ] as const)('%s', (redis, names) => {
   const runner = new Runner(quickScale, keepsFolders, redis);
