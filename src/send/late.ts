@@ -41,8 +41,8 @@ export function overdueSegment({ campaign, entry, owner }: Hold, ledger: BatchLe
 
 /** Pause before Redis is asked again after an error that it answered with. */
 const redisRetryMs = 250;
-/** No hold has this owner: what is recorded in its name changes no batch. */
-const owner = 'late';
+/** No hold has an owner that begins so: what is recorded in its name changes no batch. */
+const late = 'late ';
 /** Octets of a record with a usual message id. */
 const recordBytes = 48;
 
@@ -56,6 +56,8 @@ export class LateAnswers {
   readonly #log: Log;
   #gathered = new Map<string, Gathered>();
   #flushing: Promise<void> | undefined;
+  /** Rises over all batches: of the flushes of a hold each is told apart from one that is sent again. */
+  #flushes = 0;
 
   /** Answers of a batch that come within `flushMs` are recorded together. */
   constructor(consumer: Consumer, flushMs: number, clock: Clock, log: Log) {
@@ -91,11 +93,12 @@ export class LateAnswers {
 
   async #record({ of, records }: Gathered): Promise<void> {
     const { campaign, entry, organisation, batch, attempt, firstOrdinal } = of;
+    this.#flushes++;
     const settlement = {
       campaign,
       entry,
-      owner,
-      flush: 1,
+      owner: late + of.owner,
+      flush: this.#flushes,
       done: false,
       header: { campaign, organisation, batch, attempt, firstOrdinal, atMs: this.#clock.nowMs() },
       packed: records.take(),

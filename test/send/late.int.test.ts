@@ -102,3 +102,23 @@ test('late - an answer that comes while the worker stops is recorded before it e
   s.workers.splice(0);
   expect(await ofFirst(campaign)).toEqual(['unknown', `accepted id-${sequence}`]);
 });
+
+test('late - each answer of a batch counts, however much later than the one before it comes', async () => {
+  const content = s.content();
+  await s.work(carrier.port, { binds: 1, responseMs: 50 });
+  await s.enqueue(content, testBatches(content, 3, 3));
+  const peer = await carrier.peer(0);
+  const sequences = (await peer.untilReceived('submit_sm', 3)).map(({ sequence }) => sequence);
+  const accepted = async () => {
+    const rows = await s.recorded(content.campaign, true);
+    return rows.filter(({ outcome }) => outcome === 'accepted').map(({ messageId }) => messageId);
+  };
+  const [inTime = 0, ...late] = sequences;
+  peer.answer(inTime);
+  await until(async () => (await s.recorded(content.campaign, true)).length === 3);
+  for (const [at, sequence] of late.entries()) {
+    peer.answer(sequence);
+    await until(async () => (await accepted()).length === at + 2);
+  }
+  expect(await accepted()).toEqual(sequences.map((sequence) => `id-${sequence}`));
+});
