@@ -185,7 +185,10 @@ for a = 5, #ARGV do
       -- Where nothing follows, or nothing yet, it is as good as another of this size.
       redis.call('ZADD', lane, finish + (recipientsAfter(stream, entry) or size) / weight, campaign)
       redis.call('ZADD', prefix .. ':held', now() + lease, campaign .. '/' .. entry)
-      redis.call('HSET', prefix .. ':ledger:' .. campaign .. '/' .. entry, 'o', owner)
+      local ledger = prefix .. ':ledger:' .. campaign .. '/' .. entry
+      redis.call('HSET', ledger, 'o', owner)
+      -- A Redis that fell back may have lost who had it, and that one's answers since then left a ledger that expires.
+      redis.call('PERSIST', ledger)
       taken[#taken + 1] = { campaign, entry, m[2] or 'active', fields }
     end
   end

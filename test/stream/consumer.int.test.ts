@@ -97,6 +97,16 @@ test('ownership - one who was taken for dead changes nothing, but what it was an
   expect(await s.redis.xlen(s.keys.campaign(taken.campaign))).toBe(0);
 });
 
+test('ownership - what one answers whose take Redis has lost does not end the ledger of the next holder', async () => {
+  const campaign = await s.campaign(1, 10);
+  const [[entry, values] = []] = await s.redis.xrangeBuffer(s.keys.campaign(campaign), '-', '+');
+  const lost = { campaign, entry: String(entry), owner: 'w#1', state: 'active', fields: values ?? [] } as const;
+  expect(await s.consumer('w').settle(settlementOf(lost, 1, false))).toBe(false);
+  const taken = await takeOne(s.consumer('v'));
+  expect(taken.entry).toBe(lost.entry);
+  expect(await s.redis.pttl(s.keys.ledger(campaign, taken.entry))).toBe(-1);
+});
+
 test('ownership - a worker that has a batch for the second time is not the one that had it first', async () => {
   const [worker, first] = await heldBriefly('worker');
   const other = s.consumer('other');
