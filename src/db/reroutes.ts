@@ -27,8 +27,8 @@ export type Reroute = Omit<Waiting, 'carrier'> & { readonly target: string; read
 export type Decision = { readonly id: Id; readonly target: string; readonly indexes: readonly number[] };
 
 /**
- * Keeps what `carrier` gave up. What it gave up before of the same attempt is known already: a Redis that fell back
- * has batches again that were given up, and they are given up again.
+ * Keeps what `carrier` gave up. What was given up before of the same attempt is known already: a Redis that fell back
+ * has batches again that were given up, and they are given up again. With one attempt a place is at one carrier.
  */
 export async function addReroutes(client: ClientBase, carrier: string, givenUp: readonly GivenUp[]): Promise<void> {
   for (const { campaign, batch, sourceAttempt, indexes } of givenUp) {
@@ -37,7 +37,7 @@ export async function addReroutes(client: ClientBase, carrier: string, givenUp: 
       text: `insert into reroutes (campaign_id, carrier, batch, source_attempt, indexes)
         select $1, $2, $3, $4, array_agg(place order by place) from (
           select unnest($5::int[]) except select unnest(indexes) from reroutes
-            where campaign_id = $1 and batch = $3 and carrier = $2 and source_attempt = $4) as fresh (place)
+            where campaign_id = $1 and batch = $3 and source_attempt = $4) as fresh (place)
         having count(*) > 0`,
       values: [campaign, carrier, batch, sourceAttempt, indexes],
     });
@@ -67,32 +67,33 @@ export async function waitingReroutes(pool: Pool, campaign: Id, limit: number): 
 /**
  * Keeps what was decided, before anything is put into a stream: another planner, or the same after a crash, may judge
  * carriers otherwise, and what is in one stream must not go into a second one. Each share gets the next attempt of its
- * batch, once; what somebody else decided meanwhile stays as it is.
+ * batch, once; what somebody else decided meanwhile stays as it is. An older version, which may be at work too, looks
+ * for the target in the place of the carrier, and puts in what is in already: with its attempt that changes nothing.
  */
 export async function decideReroutes(pool: Pool, campaign: Id, decisions: readonly Decision[]): Promise<void> {
   await pool.query(
     `with told as (select d.*, row_number() over (partition by d.id) as nth
         from jsonb_to_recordset($2) d(id bigint, target text, indexes int[])),
-      waiting as (select id, batch, carrier, source_attempt from reroutes
+      waiting as (select id, batch, source_attempt from reroutes
         where id in (select id from told) and attempt is null order by id for update),
-      shares as (select t.*, w.batch, w.carrier, w.source_attempt,
+      shares as (select t.*, w.batch, w.source_attempt,
           row_number() over (partition by w.batch order by t.id, t.nth) as place
         from told t join waiting w on w.id = t.id),
       raised as (update batches b set attempt = b.attempt + n.times
         from (select batch, count(*)::int as times from shares group by batch) n
         where b.campaign_id = $1 and b.number = n.batch returning b.number, b.attempt - n.times as before),
       decided as (select s.*, r.before + s.place as attempt from shares s join raised r on r.number = s.batch),
-      first as (update reroutes r set target = d.target, indexes = d.indexes, attempt = d.attempt
+      first as (update reroutes r set carrier = d.target, target = d.target, indexes = d.indexes, attempt = d.attempt
         from decided d where d.nth = 1 and r.id = d.id)
       insert into reroutes (campaign_id, carrier, source_attempt, batch, target, indexes, attempt)
-        select $1, carrier, source_attempt, batch, target, indexes, attempt from decided where nth > 1`,
+        select $1, target, source_attempt, batch, target, indexes, attempt from decided where nth > 1`,
     [campaign, JSON.stringify(decisions)],
   );
 }
 
 /**
- * What is decided of a campaign and perhaps not in its carriers' streams yet, in order of batches and attempts. An
- * older version, which may be at work too, keeps the target in the place of the carrier.
+ * What is decided of a campaign and perhaps not in its carriers' streams yet, in order of batches and attempts. Of
+ * what an older version decided there is no target.
  */
 export async function decidedReroutes(pool: Pool, campaign: Id): Promise<Reroute[]> {
   const { rows } = await pool.query<Reroute>(

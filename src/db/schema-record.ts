@@ -159,8 +159,9 @@ export const reroutes = pgTable(
   {
     id: id(),
     campaignId: int8('campaign_id').notNull(),
-    /** The carrier that gave them up, and the attempt with which it had them. */
+    /** The carrier that gave them up; once it is decided, the target too. */
     carrier: text('carrier').notNull(),
+    /** The attempt with which they were given up: of a batch it is one carrier's, or other places are another's. */
     sourceAttempt: smallint('source_attempt').notNull().default(0),
     batch: integer('batch').notNull(),
     /** Places in the batch, from 0. */

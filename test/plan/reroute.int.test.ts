@@ -13,10 +13,12 @@ import { carrierKeys, planKeys } from '../../src/stream/keys.ts';
 import { Producer } from '../../src/stream/producer.ts';
 import { connectRedis, type RedisConnection } from '../../src/stream/redis.ts';
 import { silentLog } from '../../src/telemetry.ts';
+import { removeFolder } from '../support/folder.ts';
 import { type TestDatabase, testDatabase } from '../support/postgres.ts';
 import { testRedis } from '../support/redis.ts';
 import { standingEnqueue } from '../support/standing-enqueue.ts';
 import { addCampaign, addManyResidents, addOrganisation } from '../support/town.ts';
+import { unpackRelease } from '../upgrade/release.ts';
 
 const carriers = [
   { name: 'north', prefixes: ['336'], order: 0 },
@@ -118,6 +120,28 @@ test('reroute - what a carrier gave up goes to the next of its route, with its p
     { carrier: 'north', recipients: 60 },
     { carrier: 'south', recipients: 0 },
   ]);
+});
+
+test('reroute - the last release, which may be at work beside us, gives nothing away a second time', async () => {
+  await giveUp('north', 1, [4, 2, 9]);
+  begin(isUp);
+  await nothingWaits();
+  const { folder, program } = unpackRelease(`reroutes-${process.pid}`);
+  const file = async <Exports>(path: string) => (await import(`${program}/src/${path}.js`)) as Exports;
+  const old = {
+    ...(await file<{ Rerouter: new (parts: object) => Rerouter }>('plan/reroute')),
+    ...(await file<{ Producer: new (...parts: unknown[]) => Enqueue }>('stream/producer')),
+  };
+  const enqueue = new old.Producer(redis, 1 << 30, systemClock);
+  const routes = () => routeTable(carriers, isUp);
+  const rerouter = new old.Rerouter({ database: service, enqueue, routes, clock: systemClock, log: silentLog });
+  rerouters.push(rerouter);
+  void rerouter.start();
+  const left = async () => (await owner.query('select from reroutes')).rowCount;
+  while ((await left()) !== 0);
+  removeFolder(folder);
+  expect(await streamOf('north')).toEqual([]);
+  expect(await streamOf('south')).toHaveLength(1);
 });
 
 test('reroute - killed after it enqueued, and two at once: everything is in once', async () => {
