@@ -58,7 +58,7 @@ const rules: Readonly<Record<RedisAclRole, Rules>> = {
   },
   worker: {
     commands: words(
-      'exists hget hmget hset hdel hgetall incr decrby publish wait subscribe unsubscribe zrange zrangebyscore',
+      'exists hget hmget hset hdel hgetall persist incr decrby publish wait subscribe unsubscribe zrange zrangebyscore',
       'xadd xlen xrange xreadgroup xclaim xack xdel',
     ),
     keys: words(
