@@ -7,7 +7,7 @@
  * that stops in the middle holds no lock; the detached table, which nobody reads any more, is dropped.
  */
 import { DatabaseError, type Pool } from 'pg';
-import { Fault } from '../fault.ts';
+import { Fault, isFault } from '../fault.ts';
 import type { Id } from '../handoff.ts';
 import type { Database } from './client.ts';
 import { checkLease, type Lease } from './leases.ts';
@@ -94,7 +94,9 @@ export async function detachPartition(
 
 /** 55P03 a lock was not free, 57014 it took too long, 40P01 it was the victim of a deadlock, 55006 it is in use. */
 function isBusy(error: unknown): boolean {
-  return error instanceof DatabaseError && ['55P03', '57014', '40P01', '55006'].includes(error.code ?? '');
+  // Of a transaction, a lock that was not free comes as the cause of a fault.
+  const cause = isFault(error, 'postgres') ? error.cause : error;
+  return cause instanceof DatabaseError && ['55P03', '57014', '40P01', '55006'].includes(cause.code ?? '');
 }
 
 /** Names of tables that were detached and not dropped yet. */

@@ -238,6 +238,18 @@ test('retention - writers and readers of other weeks see nothing of it', async (
   await owner.query("update campaigns set status = 'completed', finished_at = now() where id = $1", [current]);
 });
 
+test('retention - a detached table that somebody reads, as a dump does, holds nothing up and goes later', async () => {
+  await owner.query('create table retired_receipts_w100 ()');
+  const tables = async () =>
+    (await owner.query("select from pg_class where relname = 'retired_receipts_w100'")).rowCount ?? 0;
+  await owner.query('begin; lock table retired_receipts_w100 in access share mode');
+  expect(await retention().look()).toBe(true);
+  expect(await tables()).toBe(1);
+  await owner.query('commit');
+  expect(await retention().look()).toBe(true);
+  expect(await tables()).toBe(0);
+});
+
 test('retention - a holder that lost its lease changes nothing more', async () => {
   const old = await campaignOf(400, 390);
   const lease = (await takeLease(service.pool, 'retention', 'slow', 60_000))!;
