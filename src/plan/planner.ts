@@ -163,19 +163,22 @@ export class Planner implements Service {
   #begin(campaign: ClaimedCampaign): void {
     const abort = new AbortController();
     if (this.#isStopping) abort.abort();
-    const done = this.#run(campaign, abort.signal).finally(() => this.#jobs.delete(campaign.id));
+    const done = this.#run(campaign, abort).finally(() => this.#jobs.delete(campaign.id));
     this.#failed.delete(campaign.id);
     this.#jobs.set(campaign.id, { nature: campaign.nature, abort, done });
   }
 
-  async #run(campaign: ClaimedCampaign, signal: AbortSignal): Promise<void> {
+  async #run(campaign: ClaimedCampaign, abort: AbortController): Promise<void> {
     const { database, planner, log, clock } = this.#options;
+    const { signal } = abort;
     try {
       const done = signal.aborted ? false : await launch(this.#parts, campaign, signal);
       await releaseCampaign(database.pool, planner, campaign.id, done);
     } catch (error) {
       // It is given back after a while, or its lease ends, and is then taken up again where it stopped.
       log.warn('campaign.stopped', { campaign: campaign.id }, error);
+      // Its other shares may wait for room: they are begun with again then, and must not wait beside that.
+      abort.abort();
       this.#failed.set(campaign.id, clock.monotonicMs() + pauseAfterFailureMs);
     }
   }

@@ -43,6 +43,31 @@ test('planner - what was frozen and not counted by a planner that died is counte
   expect(rows).toEqual([{ unreachable: { noMobile: 0, optedOut: 0, noCarrier: 0 } }]);
 });
 
+test('planner - where one share of a campaign fails another that waits for room is given up with it', async () => {
+  await addCampaign(owner, organisation);
+  const real = producer();
+  let givenUp: () => void = () => undefined;
+  let waits: () => void = () => undefined;
+  const isWaiting = new Promise<void>((resolve) => (waits = resolve));
+  const ended = new Promise<void>((resolve) => (givenUp = resolve));
+  await startPlanner('one', {
+    open: (...args) => real.open(...args),
+    control: (...args) => real.control(...args),
+    close: (...args) => real.close(...args),
+    async enqueue(carrier, _content, _batches, signal) {
+      if (carrier === 'north') {
+        await isWaiting;
+        throw new Error('Redis lost its data');
+      }
+      waits();
+      await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      givenUp();
+      return 0;
+    },
+  });
+  await ended;
+});
+
 test('planner - what one planner left half done another finishes, and nothing is in twice', async () => {
   const id = await addCampaign(owner, organisation);
   const real = producer();
