@@ -102,10 +102,13 @@ async function freezeInItsWeek(
   }
 }
 
-/** Counts whom the campaign does not reach; false when there was no time to. */
+/**
+ * Counts whom the campaign does not reach; false when there was no time to. Never in a turn of alerts, not even for
+ * one: the next alert would wait for it.
+ */
 async function count(parts: LaunchParts, campaign: ClaimedCampaign, signal: AbortSignal): Promise<boolean> {
   if (campaign.counted) return true;
-  return await parts.turns.take(kindOf(campaign), parts.clock.monotonicMs() + countedAfterMs, async () => {
+  return await parts.turns.take(sizeOf(campaign), parts.clock.monotonicMs() + countedAfterMs, async () => {
     if (signal.aborted) return false;
     await countUnreached(parts.database.pool, campaign);
     return true;
@@ -116,8 +119,11 @@ function spanOf({ tracer = noTracer }: LaunchParts, name: string, { id, nature, 
   return tracer.child(name, traceParent ?? undefined, { 'tocsin.campaign': id, 'tocsin.lane': nature });
 }
 
-function kindOf({ nature, residentsAtMost }: ClaimedCampaign): TurnKind {
-  if (nature === 'alert') return 'alert';
+function kindOf(campaign: ClaimedCampaign): TurnKind {
+  return campaign.nature === 'alert' ? 'alert' : sizeOf(campaign);
+}
+
+function sizeOf({ residentsAtMost }: ClaimedCampaign): 'small' | 'large' {
   return residentsAtMost <= smallResidents ? 'small' : 'large';
 }
 

@@ -159,6 +159,34 @@ test('planner - information that waits for room blocks neither an alert nor anot
   );
 });
 
+test('planner - no alert waits for the count of whom another one does not reach', async () => {
+  await owner.query(`create function counting() returns trigger language plpgsql as $$ begin
+      if new.unreachable ? 'noMobile' then perform pg_advisory_xact_lock(1); end if;
+      return new;
+    end $$;
+    create trigger counting before update on campaigns for each row execute function counting();
+    select pg_advisory_lock(1)`);
+  const counted = await addCampaign(owner, organisation, { nature: 'alert' });
+  await startPlanner('one');
+  const waiting = `select from pg_locks l join pg_database d on d.oid = l.database
+    where d.datname = current_database() and l.locktype = 'advisory' and not l.granted`;
+  await until(
+    async () => (await owner.query(waiting)).rowCount,
+    (count) => count === 1,
+  );
+  const next = await addCampaign(owner, organisation, { nature: 'alert' });
+  await until(
+    () => addressesOf(next),
+    (addresses) => addresses.length === allAddresses.length,
+  );
+  expect((await campaignOf(counted)).enqueued).toBe(false);
+  await owner.query('select pg_advisory_unlock(1)');
+  await until(
+    () => campaignOf(counted),
+    (campaign) => campaign.enqueued,
+  );
+});
+
 async function settle(id: Id, counts: string): Promise<void> {
   for (const carrier of ['north', 'south']) await redis.del(carrierKeys(carrier).campaign(id));
   await owner.query(`update campaign_progress set ${counts} where campaign_id = $1 and carrier = 'north'`, [id]);
