@@ -36,7 +36,7 @@ const producing: Rules = {
   ),
   keys: words(
     '{*} {*}:none {*}:meta:* {*}:content:* {*}:campaign:* {*}:schedule:* {*}:clock {*}:waiting',
-    '%R~{*}:epoch %R~{plan}:epoch',
+    '%R~{*}:epoch %R~{plan}:epoch %R~{plan}:epochs-by-carrier',
   ),
   channels: words('{*}:wake {plan}:progress'),
 };
@@ -69,7 +69,7 @@ const rules: Readonly<Record<RedisAclRole, Rules>> = {
   },
   recorder: {
     commands: [...producing.commands, ...words('xtrim xinfo|stream')],
-    keys: [...producing.keys, ...words('{*}:epoch {*}:outcomes {*}:receipts {*}:seen')],
+    keys: [...producing.keys, ...words('{*}:epoch {plan}:epochs-by-carrier {*}:outcomes {*}:receipts {*}:seen')],
     channels: producing.channels,
   },
 };

@@ -4,7 +4,7 @@
  */
 import type { Conveyor, Id, OutcomeHeader, OutcomeKind } from '../handoff.ts';
 import { entryVersion, OutcomeWriter } from './entry.ts';
-import { readEpoch } from './epoch.ts';
+import { readEpoch, writeEpoch } from './epoch.ts';
 import { carrierKeys } from './keys.ts';
 import type { RedisConnection } from './redis.ts';
 import { type Script, script } from './script.ts';
@@ -30,7 +30,7 @@ export class StreamConveyor implements Conveyor {
 
   /** See `Conveyor`. */
   async setEpoch(carrier: string, epoch: string): Promise<void> {
-    await this.#redis.set(carrierKeys(carrier).epoch, epoch);
+    await writeEpoch(this.#redis, carrier, epoch);
   }
 
   /** See `Conveyor`. */

@@ -64,8 +64,10 @@ export const planKeys = {
   group: 'planners',
   /** Channel of progress, one JSON object for each change. */
   progress: '{plan}:progress',
-  /** Random name of this Redis's data, as it was before each carrier's had one. */
+  /** Random name of this Redis's data, as it was before each carrier's had one; the last one that was given. */
   epoch: '{plan}:epoch',
+  /** There once carriers' data have names of their own. */
+  epochsByCarrier: '{plan}:epochs-by-carrier',
   /** Sorted set of live processes by the end of their word. */
   processes: '{plan}:processes',
   /** What a process tells of itself, JSON. */
