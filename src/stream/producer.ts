@@ -59,14 +59,14 @@ export class Producer implements Enqueue {
   ): Promise<number> {
     const { prefix } = carrierKeys(carrier);
     // Where there is a replica, these are on it before the planner goes on: alerts (see README, "What can go wrong"),
-    // and what goes in again, which nobody compares with what Redis has as the reconciler does the first attempts.
+    // and what goes in again, which nobody compares with what Redis has as the reconciler does the first attempts. Each
+    // part is before the next goes in: by the last number alone a replica that took over would seem to have them all.
     const isDurable = nature === 'alert' || batches.some(({ attempt }) => attempt > 1);
     for (let first = 0; first < batches.length; first += addedAtOnceMax) {
       if (nature === 'information') await this.#room(carrier, signal);
       if (signal.aborted) return first;
       const add = () => this.#add(prefix, campaign, batches.slice(first, first + addedAtOnceMax));
-      const isLast = first + addedAtOnceMax >= batches.length;
-      if (isDurable && isLast) await this.#replicasOf(prefix).reached(add);
+      if (isDurable) await this.#replicasOf(prefix).reached(add);
       else await add();
     }
     return batches.length;

@@ -2,23 +2,25 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { carrierKeys } from '../../src/stream/keys.ts';
+import { Producer } from '../../src/stream/producer.ts';
 import { StreamRecordSource } from '../../src/stream/record-source.ts';
 import { connectRedis, type RedisConnection } from '../../src/stream/redis.ts';
 import { Replicas } from '../../src/stream/replica.ts';
 import { silentLog } from '../../src/telemetry.ts';
-import { Proxy } from '../faults/proxy.ts';
+import { Proxy as Line } from '../faults/proxy.ts';
 import { HandClock } from '../support/hand-clock.ts';
+import { testBatches, testContent } from '../support/lines.ts';
 import { type OwnServer, ownRedis } from '../support/own-server.ts';
 
 let servers: OwnServer[];
-let line: Proxy;
+let line: Line;
 let primary: RedisConnection;
 let replica: RedisConnection;
 
 beforeAll(async () => {
   servers = [await ownRedis(), await ownRedis()];
   const [first, second] = servers as [OwnServer, OwnServer];
-  line = await Proxy.open(Number(new URL(first.url).port));
+  line = await Line.open(Number(new URL(first.url).port));
   primary = await connectRedis(first.url, 'command', silentLog);
   replica = await connectRedis(second.url, 'command', silentLog);
 });
@@ -66,3 +68,42 @@ test('replica - none is waited for where there is none, and one that comes is, u
   await written('mended');
   expect(await replica.get('key')).toBe('mended');
 });
+
+test('replica - of an alert nothing goes in before what comes before it is there: there would be a gap behind it', async () => {
+  line.poison({ latencyMs: 5 });
+  let isBehind = true;
+  const log = { ...silentLog, warn: () => void (isBehind = true) };
+  let had: number[] = [];
+  // Where this machine is too slow for the replica to be waited for, once more.
+  for (let campaign = 1; isBehind; campaign++) {
+    isBehind = false;
+    had = [];
+    const content = testContent({ campaign: String(campaign), nature: 'alert' });
+    const stream = carrierKeys('north').campaign(content.campaign);
+    const producer = new Producer(
+      beforeEachScript(async () => void had.push(await replica.xlen(stream))),
+      1 << 30,
+      systemClock,
+      log,
+    );
+    await producer.open('north', content);
+    had = [];
+    await producer.enqueue('north', content, testBatches(content, 70, 1), new AbortController().signal);
+  }
+  expect(had).toEqual([0, 32, 64]);
+  line.heal();
+});
+
+/** The primary, with something done before each script that it is to run. */
+function beforeEachScript(action: () => Promise<void>): RedisConnection {
+  return new Proxy(primary, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name);
+      if (typeof value !== 'function') return value;
+      return async (...args: unknown[]): Promise<unknown> => {
+        if (name === 'evalshaBuffer') await action();
+        return await (Reflect.apply(value, target, args) as Promise<unknown>);
+      };
+    },
+  });
+}
