@@ -69,7 +69,7 @@ test('replica - none is waited for where there is none, and one that comes is, u
   expect(await replica.get('key')).toBe('mended');
 });
 
-test('replica - of an alert nothing goes in before what comes before it is there: there would be a gap behind it', async () => {
+test('replica - of an alert nothing goes in before what comes before it is there, or a gap could be left', async () => {
   line.poison({ latencyMs: 5 });
   let isBehind = true;
   const log = { ...silentLog, warn: () => void (isBehind = true) };
