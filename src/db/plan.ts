@@ -325,17 +325,37 @@ type PackedRow = Omit<Batch, 'campaign' | 'organisation' | 'only' | 'packed'> & 
 
 /** Batches `from` to `through` of a campaign, packed as `Batch` in src/handoff.ts says, in order. */
 export async function packedBatches(pool: Pool, campaign: PlannedCampaign, range: BatchRange): Promise<Batch[]> {
-  const [packed, join] = range.settleOnly
-    ? ["''", '']
-    : ['r.packed', 'join recipients r on r.campaign_id = b.campaign_id and r.batch = b.number'];
+  const which = range.settleOnly ? 'settle' : 'send';
+  return await readPacked(pool, campaign, which, 'between $2 and $3', [range.from, range.through]);
+}
+
+/** The batches of these numbers, packed, in order. */
+export async function packedBatchesOf(
+  pool: Pool,
+  campaign: PlannedCampaign,
+  numbers: readonly number[],
+): Promise<Batch[]> {
+  return await readPacked(pool, campaign, 'some', '= any($2)', [numbers]);
+}
+
+async function readPacked(
+  pool: Pool,
+  { id, organisation }: PlannedCampaign,
+  which: 'settle' | 'send' | 'some',
+  condition: string,
+  values: readonly unknown[],
+): Promise<Batch[]> {
+  const [packed, join] =
+    which === 'settle'
+      ? ["''", '']
+      : ['r.packed', 'join recipients r on r.campaign_id = b.campaign_id and r.batch = b.number'];
   // As text, since pg reads every value as UTF-8 before its parser sees it, also in the binary format.
   const { rows } = await pool.query<PackedRow>({
-    name: `batches-${range.settleOnly ? 'settle' : 'send'}`,
+    name: `batches-${which}`,
     text: `select b.number, b.attempt, b.first_ordinal as "firstOrdinal", b.recipients, b.language, ${packed} as packed
-      from batches b ${join} where b.campaign_id = $1 and b.number between $2 and $3 order by b.number`,
-    values: [campaign.id, range.from, range.through],
+      from batches b ${join} where b.campaign_id = $1 and b.number ${condition} order by b.number`,
+    values: [id, ...values],
   });
-  const { id, organisation } = campaign;
   return rows.map((row) => ({ ...row, campaign: id, organisation, packed: Buffer.from(row.packed) }));
 }
 

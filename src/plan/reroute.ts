@@ -5,7 +5,14 @@
 import assert from 'node:assert';
 import type { Clock } from '../clock.ts';
 import type { Database } from '../db/client.ts';
-import { contentOf, fieldsOf, isKnownEpoch, packedBatches, type PlannedCampaign, readEpochNames } from '../db/plan.ts';
+import {
+  contentOf,
+  fieldsOf,
+  isKnownEpoch,
+  packedBatchesOf,
+  type PlannedCampaign,
+  readEpochNames,
+} from '../db/plan.ts';
 import {
   campaignToReroute,
   decidedReroutes,
@@ -136,8 +143,7 @@ async function batchesOf(
 ): Promise<ReadonlyMap<number, Batch>> {
   if (givenUp.length === 0) return new Map();
   const numbers = givenUp.map(({ batch }) => batch);
-  const range = { from: Math.min(...numbers), through: Math.max(...numbers), settleOnly: false };
-  return new Map((await packedBatches(pool, campaign, range)).map((batch) => [batch.number, batch]));
+  return new Map((await packedBatchesOf(pool, campaign, numbers)).map((batch) => [batch.number, batch]));
 }
 
 function batchOf({ batch: number, indexes, attempt }: Reroute, batches: ReadonlyMap<number, Batch>): Batch {

@@ -240,6 +240,7 @@ export class Sender implements RunSource {
 
   /** Somebody else holds the batch now: nothing more of it is written here. */
   #lose(held: Held): void {
+    if (held.isLeaving) return;
     held.isLost = true;
     this.#parts.log.warn('batch.lost', { campaign: held.campaign, batch: held.ledger.batch.number });
     this.#recording.touched(held);

@@ -108,6 +108,7 @@ export const fallbackCases: readonly FaultCase[] = [
     group: 6,
     about: 'a carrier dies for good, and a replica takes over that lacks the last moments of giving its share away',
     quick: false,
+    on: ['single'],
     scene: 'fallback',
     async run(stage) {
       const { scene } = stage;
