@@ -7,6 +7,7 @@ import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chownSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Fault } from '../src/fault.ts';
 import { privateFolder, requireDisk, type ServerUser, serverUser } from './embedded-folder.ts';
 import { postgresPrograms } from './embedded-postgres-package.ts';
@@ -30,6 +31,9 @@ export type PostgresOptions = {
 const owner = 'tocsin';
 /** A new cluster takes 50 MiB; the rest is room to work. */
 const diskBytesMin = 256 * 2 ** 20;
+/** How long processes of a killed server are waited for; they notice within moments that it is gone. */
+const detachMsMax = 10_000;
+const detachPollMs = 20;
 
 type Programs = { readonly folder: string; readonly user: ServerUser | undefined };
 
@@ -114,6 +118,24 @@ function forgetDead(data: string): void {
   if (!isServing(pid, data)) rmSync(path);
 }
 
+/**
+ * Resolves when no process of a killed server uses its shared memory any more, whose id is the second number in the
+ * seventh line of the pid file: until then PostgreSQL refuses to start.
+ */
+async function untilDetached(data: string): Promise<void> {
+  const path = join(data, 'postmaster.pid');
+  const table = '/proc/sysvipc/shm';
+  if (!existsSync(path) || !existsSync(table)) return;
+  const id = readFileSync(path, 'utf8').split('\n')[6]?.trim().split(/\s+/)[1];
+  const isAttached = () =>
+    readFileSync(table, 'utf8')
+      .split('\n')
+      .map((line) => line.trim().split(/\s+/))
+      .some(([, shmid, , , , , attached]) => shmid === id && Number(attached) > 0);
+  const giveUpMs = performance.now() + detachMsMax;
+  while (isAttached() && performance.now() < giveUpMs) await delay(detachPollMs);
+}
+
 /** True when the postmaster itself says so: the eighth line of its pid file, as `pg_ctl --wait` reads it. */
 function isReady(data: string, pid: number): boolean {
   const path = join(data, 'postmaster.pid');
@@ -144,6 +166,7 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedS
       port,
       async prepare() {
         if (!existsSync(data)) await createCluster(directory, programs, fast);
+        await untilDetached(data);
         forgetDead(data);
       },
       url: () => `postgresql://${owner}:${readPassword(directory)}@127.0.0.1:${port}/${owner}`,
