@@ -129,6 +129,7 @@ export class VirtualRedis {
         return ask(['evalshaBuffer', script.digest, keys, ...args], script.name);
       },
       get: (key: string) => ask(['get', key]),
+      exists: (key: string) => ask(['exists', key]),
       set: (...args: Argument[]) => ask(['set', ...args]),
       info: (section: string) => ask(['info', section]),
       on: (_event: 'message', hear: (channel: string, message: string) => void) => listeners.push(hear),
