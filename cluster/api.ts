@@ -19,13 +19,14 @@ import { countRequests } from './api-metrics.ts';
 import { countPool, countRedis, countReplica } from './connection-metrics.ts';
 import { openDatabase, warnOfRoom } from './database.ts';
 import { PresenceTeller } from './presence.ts';
-import { required, requiredCarriers, requiredRedis } from './required.ts';
+import { requireAll, required, requiredCarriers, requiredRedis } from './required.ts';
 import { type Context, type Parts, runProcess } from './run.ts';
 
 await runProcess('api', build);
 
 async function build(context: Context): Promise<Parts> {
   const { settings, log, metrics, tracer } = context;
+  requireAll(settings, 'databaseUrl', 'redisUrl', 'carriers', 'platformKey');
   const carriers = requiredCarriers(settings);
   const platformKey = required(settings, 'platformKey');
   const place = requiredRedis(settings);

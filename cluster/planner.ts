@@ -19,7 +19,7 @@ import { countPool, countRedis } from './connection-metrics.ts';
 import { openDatabase, warnOfRoom } from './database.ts';
 import { countPlanner } from './planner-metrics.ts';
 import { PresenceTeller } from './presence.ts';
-import { required, requiredCarriers, requiredRedis } from './required.ts';
+import { requireAll, required, requiredCarriers, requiredRedis } from './required.ts';
 import { retentionOf } from './retention.ts';
 import { type Context, type Parts, runProcess } from './run.ts';
 
@@ -30,6 +30,7 @@ await runProcess('planner', build);
 
 async function build(context: Context): Promise<Parts> {
   const { settings, log, metrics, tracer } = context;
+  requireAll(settings, 'databaseUrl', 'redisUrl', 'carriers');
   const carriers = requiredCarriers(settings);
   const place = requiredRedis(settings);
   const name = `${hostname()}-${process.pid}`;

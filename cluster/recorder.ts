@@ -16,7 +16,7 @@ import { openDatabase, warnOfRoom } from './database.ts';
 import { PresenceTeller } from './presence.ts';
 import { reachOf } from './reach.ts';
 import { countRecorder, countRecords } from './recorder-metrics.ts';
-import { required, requiredCarriers, requiredRedis } from './required.ts';
+import { requireAll, required, requiredCarriers, requiredRedis } from './required.ts';
 import { type Context, type Parts, runProcess } from './run.ts';
 
 /** Pause between looks whether Redis still has what was put into it. */
@@ -26,6 +26,7 @@ await runProcess('recorder', build);
 
 async function build(context: Context): Promise<Parts> {
   const { settings, log, metrics, tracer } = context;
+  requireAll(settings, 'databaseUrl', 'redisUrl', 'carriers');
   const carriersSettings = requiredCarriers(settings);
   const carriers = carriersSettings.map((carrier) => carrier.name);
   const place = requiredRedis(settings);

@@ -1,7 +1,9 @@
 /** Settings without which a process of the cluster cannot start. */
+import assert from 'node:assert';
 import { readFileSync } from 'node:fs';
 import type { CarrierSettings } from '../config/carriers.ts';
 import { type Carrier, describeCarriers, loadCarriers } from '../config/load.ts';
+import { pemProblem } from '../config/pem.ts';
 import { environmentName, type Settings } from '../config/schema.ts';
 import { Fault } from '../src/fault.ts';
 import type { RedisPlace } from '../src/stream/redis.ts';
@@ -15,12 +17,23 @@ const purposes = {
 } as const;
 
 /**
+ * Looks whether all of these are set, so that whoever starts a process is told once what it lacks.
+ * @throws Fault `config` that names every variable that is missing.
+ */
+export function requireAll(settings: Settings, ...names: (keyof typeof purposes)[]): void {
+  const missing = names.filter((name) => settings[name] === undefined);
+  if (missing.length === 0) return;
+  throw new Fault('config', missing.map((name) => `${environmentName(name)} must ${purposes[name]}`).join('\n  '));
+}
+
+/**
  * The value of a setting that has no default.
  * @throws Fault `config` that names the variable.
  */
 export function required(settings: Settings, name: keyof typeof purposes): string {
+  requireAll(settings, name);
   const value = settings[name];
-  if (value === undefined) throw new Fault('config', `${environmentName(name)} must ${purposes[name]}`);
+  assert(value !== undefined);
   return value;
 }
 
@@ -39,12 +52,9 @@ export function requiredRedis(settings: Settings): RedisPlace {
 }
 
 function textOf(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (cause) {
-    const name = environmentName('redisCaFile');
-    throw new Fault('config', `${path} cannot be read; check ${name}`, { cause });
-  }
+  const problem = pemProblem(path, environmentName('redisCaFile'), 'certificate');
+  if (problem !== undefined) throw new Fault('config', problem);
+  return readFileSync(path, 'utf8');
 }
 
 function reachedAs(pairs: string): Record<string, RedisEndpoint> {

@@ -15,7 +15,7 @@ import type { Log } from '../src/telemetry.ts';
 import { countRedis } from './connection-metrics.ts';
 import { unbound, type WorkerParts } from './lines.ts';
 import { PresenceTeller } from './presence.ts';
-import { requiredAccounts, requiredRedis } from './required.ts';
+import { requireAll, requiredAccounts, requiredRedis } from './required.ts';
 import { type Context, type Parts, runProcess } from './run.ts';
 import { Sending } from './sending.ts';
 import { startThreads } from './threads.ts';
@@ -24,6 +24,7 @@ import { countEvents, countPauses, countWorker } from './worker-metrics.ts';
 await runProcess('worker', build);
 
 async function build({ settings, log, metrics, tracer }: Context): Promise<Parts> {
+  requireAll(settings, 'redisUrl', 'carriers');
   const place = requiredRedis(settings);
   const carriers = requiredAccounts(settings);
   // Leases know their holder by this name. A container that starts again has the same host name and process id.

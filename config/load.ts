@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
 import { Fault } from '../src/fault.ts';
 import { type CarrierSettings, carrierRelations, carriersFileSchema } from './carriers.ts';
+import { pemProblem } from './pem.ts';
 import { environmentName, secretSettings, type Settings, settingsRelations, settingsSchema } from './schema.ts';
 import { type Environment, readSecret, readSecretFile, type SecretReading } from './secret.ts';
 
@@ -50,7 +51,8 @@ export function describeCarriers(path: string): readonly CarrierSettings[] {
 }
 
 /**
- * Carriers of the file, with their passwords from the environment or their files.
+ * Carriers of the file, with their passwords from the environment or their files. The files of their TLS are only
+ * looked at: they are read anew for each connection.
  * @throws Fault `config` that lists every fault of the file by path.
  */
 export function loadCarriers(path: string, environment: Environment = process.env): readonly Carrier[] {
@@ -59,10 +61,23 @@ export function loadCarriers(path: string, environment: Environment = process.en
   const loaded = carriers.map((carrier, index): Carrier => {
     const { value: password = '', problem } = passwordOf(carrier, `carriers[${index}]`, environment);
     if (problem !== undefined) problems.push(problem);
+    problems.push(...tlsProblems(carrier, `carriers[${index}].tls`));
     return Object.freeze({ ...carrier, password });
   });
   if (problems.length > 0) throw wrong(`The carriers file ${path} is wrong`, problems);
   return loaded;
+}
+
+function tlsProblems({ tls }: CarrierSettings, at: string): string[] {
+  const fields = [
+    ['caFile', 'certificate'],
+    ['certFile', 'certificate'],
+    ['keyFile', 'key'],
+  ] as const;
+  return fields.flatMap(([field, what]) => {
+    const path = tls?.[field];
+    return path === undefined ? [] : (pemProblem(path, `${at}.${field}`, what) ?? []);
+  });
 }
 
 /** The password of a carrier; which of the two fields names it was checked before. */

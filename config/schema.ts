@@ -217,6 +217,8 @@ export function settingsRelations(s: Settings): string[] {
     if (untrusted !== undefined && s.databaseTls === 'verified')
       problems.push(`${environmentName(setting)}: PostgreSQL ${untrusted}; or say TOCSIN_DATABASE_TLS=any`);
   }
+  if (s.redisCaFile !== undefined && s.redisUrl?.startsWith('rediss') === false)
+    problems.push('TOCSIN_REDIS_CA_FILE: is set, but REDIS_URL is without TLS; begin it with rediss');
   if (s.drainMs >= s.graceMs) problem('drainMs', 'less than', 'graceMs');
   if (s.outcomeFlushMs * 3 > s.batchLeaseMs) problem('batchLeaseMs', 'at least three times', 'outcomeFlushMs');
   if (s.batchSecondsMax * 2000 > s.batchLeaseMs) problem('batchLeaseMs', 'at least 2,000 times', 'batchSecondsMax');

@@ -19,7 +19,8 @@ export function readSecret(environment: Environment, name: string): SecretReadin
   const path = environment[`${name}_FILE`] ?? '';
   if (path === '') return value === '' ? {} : { value };
   if (value !== '') return { problem: `${name}: is set, and so is ${name}_FILE; keep one of them` };
-  return readSecretFile(path, `${name}_FILE`);
+  const found = readSecretFile(path, `${name}_FILE`);
+  return found.value === '' ? { problem: `${name}_FILE: ${path} is empty` } : found;
 }
 
 /** The secret in a file, without the line break at its end; `setting` is what named the file. */

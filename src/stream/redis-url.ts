@@ -40,6 +40,8 @@ export function parseRedisUrl(url: string): RedisTarget {
   const parts = form.exec(url)?.groups;
   if (parts === undefined)
     throw wrong('must begin with redis://, redis+cluster:// or redis+sentinel://, or with rediss for TLS');
+  if (parts['path']?.includes('@') === true)
+    throw wrong('has an @ too many: in a user or password write @ as %40, / as %2F, : as %3A and % as %25');
   const kind = kinds.find((name) => name === parts['kind']) ?? 'single';
   const texts = (parts['hosts'] ?? '').split(',');
   if (kind === 'single' && texts.length > 1)

@@ -194,11 +194,11 @@ function pauseMs(attempt: number): number {
 function tellOfOutages(redis: RedisConnection, role: RedisRole, log: Log): void {
   let isDown = false;
   const down = (error: Error, node?: string) => {
-    if (!isDown) log.warn('redis.down', { role, ...(node === undefined ? {} : { node }) }, error);
+    if (!isDown) log.warn('redis.down', { connection: role, ...(node === undefined ? {} : { node }) }, error);
     isDown = true;
   };
   const up = () => {
-    if (isDown) log.info('redis.up', { role });
+    if (isDown) log.info('redis.up', { connection: role });
     isDown = false;
   };
   redis.on('error', (error: Error) => down(error));

@@ -75,6 +75,16 @@ test('settings - a secret may stand in a file, and neither it nor what is wrong 
   ]);
 });
 
+test('settings - an empty file is no secret, and an authority needs a connection by TLS', () => {
+  const file = join(temporaryFolder(), 'url');
+  writeFileSync(file, '\n');
+  const { details } = faultOf(() => loadSettings({ REDIS_URL_FILE: file }));
+  expect(details).toEqual([`REDIS_URL_FILE: ${file} is empty`]);
+  const ca = { TOCSIN_REDIS_CA_FILE: '/etc/ca.pem' };
+  expect(faultOf(() => loadSettings({ ...ca, REDIS_URL: 'redis://a' })).details[0]).toContain('rediss');
+  expect(loadSettings({ ...ca, REDIS_URL: 'rediss+cluster://a' }).redisCaFile).toBe('/etc/ca.pem');
+});
+
 test('settings - PostgreSQL on another machine must prove itself, unless it is said that it need not', () => {
   const problemOf = (url: string) => {
     try {
@@ -200,4 +210,22 @@ test('readme - its tables say what the schemas say', () => {
   const readme = readFileSync('README.md', 'utf8');
   expect(withTables(readme)).toBe(readme);
   expect(withMetricsTable(readme)).toBe(readme);
+});
+
+test('carriers - a file for TLS that is missing, or holds something else, is told by its field', () => {
+  const folder = temporaryFolder();
+  const [none, certFile, keyFile] = [join(folder, 'none'), join(folder, 'cert.pem'), join(folder, 'key.pem')];
+  writeFileSync(certFile, '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n');
+  writeFileSync(keyFile, '-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----\n');
+  const problemsOf = (tls: object) => {
+    const file = carriersFile({ carriers: [{ ...good, tls }] });
+    return faultOf(() => loadCarriers(file, { NORTH_PASSWORD: 'x' })).details;
+  };
+  expect(problemsOf({ caFile: none, certFile: keyFile, keyFile: certFile })).toEqual([
+    `carriers[0].tls.caFile: ${none} cannot be read (ENOENT)`,
+    `carriers[0].tls.certFile: ${keyFile} holds no certificate as PEM`,
+    `carriers[0].tls.keyFile: ${certFile} holds no key as PEM`,
+  ]);
+  const file = carriersFile({ carriers: [{ ...good, tls: { caFile: certFile, certFile, keyFile } }] });
+  expect(loadCarriers(file, { NORTH_PASSWORD: 'x' })).toHaveLength(1);
 });

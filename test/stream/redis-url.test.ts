@@ -47,6 +47,8 @@ test.each([
   ['redis+cluster://a/1', 'a cluster has no databases'],
   ['redis+sentinel://a', 'must end with /name'],
   ['redis://user:100%secret@a', 'percent-encoding'],
+  ['redis://user:my@secret@a', 'write @ as %40'],
+  ['redis://user:my/secret@a', 'write @ as %40'],
   ['redis://a b', 'must name its hosts'],
 ])('url - %s is refused', (url, reason) => {
   expect(redisUrlProblem(url)).toContain(reason);
