@@ -8,8 +8,8 @@ import { cellText } from './table.ts';
 /** A goal with what was measured. */
 export type Judged = Goal & { readonly measured: number };
 
-const width = 860;
-const labelWidth = 300;
+const width = 980;
+const labelWidth = 400;
 const valueWidth = 150;
 const rowHeight = 26;
 const top = 44;
