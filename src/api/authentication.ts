@@ -72,6 +72,8 @@ export class Authentication {
     const tenant = await this.tenantOf(c);
     if (tenant === undefined) throw this.unauthorised(c);
     c.set('tenant', tenant);
+    // Whatever a key opens is for its holder alone, and much of it is about persons.
+    c.header('cache-control', 'no-store');
     await next();
   };
 
@@ -82,6 +84,7 @@ export class Authentication {
       if ((await this.tenantOf(c)) !== undefined) throw notFound('route');
       throw this.unauthorised(c);
     }
+    c.header('cache-control', 'no-store');
     await next();
   };
 

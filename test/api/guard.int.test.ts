@@ -83,6 +83,12 @@ test('proxies - who asks through a trusted one is told apart, and nobody else ca
   expect((await from('192.0.2.61', 'nonsense')).status).toBe(401);
 });
 
+test('headers - what a key opens is kept by nobody on the way', async () => {
+  await clock.advance(60_000);
+  const { headers, status } = await from('192.0.2.70', town.key);
+  expect([status, headers.get('cache-control')]).toEqual([200, 'no-store']);
+});
+
 test('headers - every answer, problems too, says that it may not be framed, sniffed or run', async () => {
   for (const path of ['/openapi.json', '/docs', '/nowhere', '/campaigns']) {
     const { headers } = await api.app.request(path);
