@@ -4,7 +4,7 @@
  */
 import { hostname } from 'node:os';
 import type { Clock } from '../src/clock.ts';
-import { Loop } from '../src/plan/loop.ts';
+import { Loop } from '../src/loop.ts';
 import type { Service } from '../src/service.ts';
 import { type Presence, PresenceWord, type Wish } from '../src/stream/presence.ts';
 import type { RedisConnection } from '../src/stream/redis.ts';

@@ -3,7 +3,7 @@
  * that fails leaves the answer before it.
  */
 import type { Clock } from '../src/clock.ts';
-import { Loop } from '../src/plan/loop.ts';
+import { Loop } from '../src/loop.ts';
 import type { Service } from '../src/service.ts';
 import type { Log } from '../src/telemetry.ts';
 

@@ -14,6 +14,7 @@ const spine = [
   'src/service.ts',
   'src/telemetry.ts',
   'src/tracing.ts',
+  'src/loop.ts',
 ];
 
 /** What each folder may import of ours, beside itself. `*` is everything. The most specific row holds. */
@@ -24,6 +25,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'src/service.ts': [],
   'src/telemetry.ts': [],
   'src/tracing.ts': [],
+  'src/loop.ts': ['src/clock.ts', 'src/telemetry.ts'],
   // The names of a recipient's fields.
   'src/text': ['src/handoff.ts'],
   // The types that a decoded receipt is handed on in.

@@ -25,7 +25,7 @@ import type { Log } from '../telemetry.ts';
 import type { Tracer } from '../tracing.ts';
 import { type BatchLimits, batchRecipients, type CarrierCapacity } from './capacity.ts';
 import { launch, type LaunchParts, tellStanding } from './launch.ts';
-import { Loop } from './loop.ts';
+import { Loop } from '../loop.ts';
 import { type RoutedCarrier, routeTable } from './route.ts';
 import { Turns } from './turns.ts';
 

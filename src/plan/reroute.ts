@@ -32,7 +32,7 @@ import { type Batch, type Enqueue, lanes, type Nature, recordSeparator, unitSepa
 import type { Service } from '../service.ts';
 import type { Log } from '../telemetry.ts';
 import { closeAgain, tellStanding } from './launch.ts';
-import { Loop } from './loop.ts';
+import { Loop } from '../loop.ts';
 import { routeOf, type RouteEntry } from './route.ts';
 
 /** What rerouting needs. */

@@ -23,7 +23,7 @@ import { Fault, isFault } from '../fault.ts';
 import type { Enqueue } from '../handoff.ts';
 import type { Service } from '../service.ts';
 import type { Log } from '../telemetry.ts';
-import { Loop } from './loop.ts';
+import { Loop } from '../loop.ts';
 
 /** How many days things are kept; 0 is for ever. */
 export type RetentionDays = {

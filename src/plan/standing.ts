@@ -7,7 +7,7 @@ import type { Clock } from '../clock.ts';
 import type { Service } from '../service.ts';
 import type { Log } from '../telemetry.ts';
 import { notPaused, type PauseWord } from '../stream/standing.ts';
-import { Loop } from './loop.ts';
+import { Loop } from '../loop.ts';
 
 /** What standings are made of. */
 export type StandingOptions = {

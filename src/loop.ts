@@ -1,9 +1,9 @@
 /**
  * An action that repeats until it is stopped: a pause between runs, which `wake` cuts short, and a longer
- * one after a failure. Runs in planners and workers. Never runs its action twice at once.
+ * one after a failure. Runs in every process. Never runs its action twice at once.
  */
-import type { Clock } from '../clock.ts';
-import type { Log } from '../telemetry.ts';
+import type { Clock } from './clock.ts';
+import type { Log } from './telemetry.ts';
 
 /** Longest pause after failures in a row. */
 const pauseAfterFailureMsMax = 5000;
