@@ -4,6 +4,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { between } from '../config/tables.ts';
 import { sizeCommand } from './size-command.ts';
 
 const markers = ['<!-- sizing -->', '<!-- /sizing -->'] as const;
@@ -30,15 +31,11 @@ the register of residents itself, its indexes, and backups.`;
 
 /** The text with its tables renewed. */
 export function withSizing(readme: string): string {
-  const from = readme.indexOf(markers[0]);
-  const to = readme.indexOf(markers[1]);
-  if (from < 0 || to < from) throw new Error(`k8s/README.md lacks ${markers.join(' and ')}`);
   const tables = examples.map(([title, flags]) => {
     const printed = sizeCommand(flags.split(' ')).trimEnd().replace('\n', '\n\n');
     return `### ${title}\n\n\`npm run size -- ${flags}\`\n\n${printed}`;
   });
-  const content = [introduction, ...tables].join('\n\n');
-  return `${readme.slice(0, from + markers[0].length)}\n${content}\n${readme.slice(to)}`;
+  return between(readme, markers, [introduction, ...tables].join('\n\n'));
 }
 
 if (process.argv[2] === '--write') {

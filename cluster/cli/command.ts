@@ -1,6 +1,7 @@
 /**
  * What a subcommand of the operator's command is, and what it is given. Each has a file of its own beside this one.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ParseArgsConfig } from 'node:util';
 import { Fault } from '../../src/fault.ts';
 import type { Settings } from '../../config/schema.ts';
@@ -45,6 +46,13 @@ export type Command = {
 /** A fault of whoever typed the command. */
 export function usage(message: string): Fault {
   return new Fault('input', message, { reason: 'usage' });
+}
+
+/** Resolves after `ms`, or when the person has had enough. */
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await delay(ms, undefined, { signal }).catch((error: unknown) => {
+    if (!signal.aborted) throw error;
+  });
 }
 
 /**

@@ -1,7 +1,7 @@
 /** `tocsin drain WORKER` and `tocsin undrain WORKER`: a worker that lives on without holding anything. */
 import { type Presence, readPresences, tellWish, type Wish } from '../../src/stream/presence.ts';
 import type { RedisConnection } from '../../src/stream/redis.ts';
-import { type Command, type Result, secondsOf, type Surroundings, usage } from './command.ts';
+import { type Command, pause, type Result, secondsOf, type Surroundings, usage } from './command.ts';
 import { withRedis } from './connections.ts';
 
 const lookEveryMs = 250;
@@ -100,17 +100,4 @@ function leftOf({ lines = [] }: Presence): Left {
 
 function lineOf({ name, phase = 'sending' }: Presence, { slots, bound, open, batches }: Left): string {
   return `${name} ${phase}: ${slots} slots, ${bound} binds, ${open} segments unanswered, ${batches} batches in hand`;
-}
-
-/** Resolves after `ms`, or when there is no more reason to wait. */
-export function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(end, ms);
-    signal.addEventListener('abort', end);
-    function end() {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-      resolve();
-    }
-  });
 }

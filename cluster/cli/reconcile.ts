@@ -11,9 +11,8 @@ import type { RedisConnection } from '../../src/stream/redis.ts';
 import { silentLog } from '../../src/telemetry.ts';
 import { reachOf } from '../reach.ts';
 import { requiredCarriers } from '../required.ts';
-import type { Command, Result, Surroundings } from './command.ts';
+import { type Command, pause, type Result, type Surroundings } from './command.ts';
 import { withDatabase, withRedis } from './connections.ts';
-import { pause } from './drain.ts';
 
 /** What still moves is not stranded: pause between two looks, as recorders have it. */
 const lookAgainMs = 2_000;

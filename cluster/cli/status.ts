@@ -6,9 +6,8 @@ import { lanes } from '../../src/handoff.ts';
 import { readCarrierOverview, readCommandsWaiting } from '../../src/stream/overview.ts';
 import { type Presence, readPresences } from '../../src/stream/presence.ts';
 import { requiredCarriers } from '../required.ts';
-import { type Command, type Result, secondsOf, type Surroundings, usage } from './command.ts';
+import { type Command, pause, type Result, secondsOf, type Surroundings, usage } from './command.ts';
 import { withDatabase, withRedis } from './connections.ts';
-import { pause } from './drain.ts';
 import { statusLines } from './status-text.ts';
 
 /** All that a status says; the object of --json. */
