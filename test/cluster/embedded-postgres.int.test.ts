@@ -67,6 +67,20 @@ test('embedded postgres - after a kill it starts again, even when a stranger has
   expect(await query(url, 'SELECT value FROM kept')).toEqual([1]);
 });
 
+test('embedded postgres - after a kill it starts again although a statement of before is still at work', async () => {
+  const client = new pg.Client({ connectionString: running!.url });
+  client.on('error', () => undefined);
+  await client.connect();
+  // It looks at nothing else until it is done.
+  const busy = client.query('SELECT count(*) FROM generate_series(1, 20000000) AS n').catch(() => undefined);
+  await query(running!.url, 'SELECT 1');
+  process.kill(running!.pid, 'SIGKILL');
+  await running!.exited;
+  const { url } = await start();
+  expect(await query(url, 'SELECT value FROM kept')).toEqual([1]);
+  await busy;
+});
+
 test('embedded postgres - a creation that was cut short is begun anew', async () => {
   const other = join(folder, 'cut-short');
   const first = await startPostgres({ directory: other, fast: true });
