@@ -1,6 +1,7 @@
 /**
  * `npm run bench -- NAME [options]`: runs one bench; its last line is its result as one JSON object. `--smoke` takes
- * sizes that a test can afford. `npm run bench -- all` runs every bench and renews the figures of bench/README.md.
+ * sizes that a test can afford. `npm run bench -- all` runs every bench that has a goal and renews the figures of
+ * bench/README.md.
  */
 import { parseArgs } from 'node:util';
 import { isFault } from '../src/fault.ts';
@@ -76,7 +77,11 @@ async function helpText(): Promise<string> {
     for (const [option, { byDefault, about: what }] of Object.entries(options))
       lines.push(`      --${flagOf(option)}  ${what} (${String(byDefault)})`);
   }
-  lines.push('  all        every bench; renews the figures of bench/README.md', '', 'Options of every bench:');
+  lines.push(
+    '  all        every bench that has a goal; renews the figures of bench/README.md',
+    '',
+    'Options of every bench:',
+  );
   for (const [option, { byDefault, about }] of Object.entries(commonOptions))
     lines.push(`      --${flagOf(option)}  ${about} (${String(byDefault)})`);
   return `${lines.join('\n')}\n`;

@@ -8,7 +8,7 @@ import type { Clock } from '../../src/clock.ts';
 
 type Due = { action: (() => void) | undefined };
 
-/** Wall clock at the beginning: any will do. */
+/** Wall clock at the beginning, always the same: a run must give the same result again. */
 const epochMs = 1_800_000_000_000;
 
 /** The time of everything in a simulation. */
