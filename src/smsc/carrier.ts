@@ -44,11 +44,12 @@ export class Carrier {
   decider: Decider;
   /** Monotonic milliseconds of the read or tick being worked on. */
   nowMs = 0;
-  /** The same instant in epoch microseconds. */
+  /** The same instant in epoch microseconds; never goes back, as times in the log do not. */
   nowMicros = 0;
   readonly #chance: Chance;
   readonly #accounts: readonly Account[];
-  readonly #epochMs: number;
+  /** Wall clock at zero of the monotonic one. */
+  #epochMs: number;
   readonly #startedAtMs: number;
   #counter: number;
   #binds = 0;
@@ -73,9 +74,19 @@ export class Carrier {
   /** Takes note of the time; called at the start of every read and tick. */
   advance(): void {
     this.nowMs = this.clock.monotonicMs();
-    this.nowMicros = Math.round((this.#epochMs + this.nowMs) * 1000);
+    this.#followWallClock();
+    this.nowMicros = Math.max(this.nowMicros, Math.round((this.#epochMs + this.nowMs) * 1000));
     this.received.advance(this.nowMs);
     this.accepted.advance(this.nowMs);
+  }
+
+  /** Times in the log are compared with other processes' `Date.now()`; machines correct that by steps. */
+  #followWallClock(): void {
+    // Whole milliseconds: the true time is less than one later.
+    const wallMs = this.clock.nowMs();
+    const aheadMs = this.#epochMs + this.nowMs - wallMs;
+    if (aheadMs < 0) this.#epochMs -= aheadMs;
+    else if (aheadMs > 1) this.#epochMs -= aheadMs - 1;
   }
 
   /** Number of the next message taken, from 1. */

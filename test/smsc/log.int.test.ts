@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, expect, test } from 'vitest';
+import { systemClock } from '../../src/clock.ts';
 import { type LoggedEvent, type LoggedMessage, readEvents, readLog, readMessages } from '../../src/smsc/log-reader.ts';
 import { type Smsc, type SmscOptions, startSmsc } from '../../src/smsc/server.ts';
 import { writeGsm } from '../../src/text/gsm7.ts';
@@ -41,6 +42,29 @@ function gsm(text: string): Buffer {
 }
 
 const ucs2 = (text: string) => Buffer.from(text, 'utf16le').swap16();
+
+test('log - its times follow a wall clock that is corrected while it runs, and never go back', async () => {
+  const clock = { wallMs: 1_700_000_000_000, sinceMs: 5_000 };
+  const { smsc, log } = await start({
+    clock: {
+      ...systemClock,
+      nowMs: () => Math.trunc(clock.wallMs),
+      monotonicMs: () => clock.sinceMs,
+    },
+  });
+  const esme = await Esme.bound(smsc.port);
+  const wallMs: number[] = [];
+  for (const [sequence, stepMs] of [0, 40, 0, -30, 0].entries()) {
+    clock.sinceMs += 100;
+    clock.wallMs += 100 + stepMs;
+    wallMs.push(clock.wallMs);
+    esme.write(submitFrame(sequence + 2));
+    await esme.until(() => esme.answers.length === sequence + 1);
+  }
+  const times = (await all(readLog(log))).map(({ atMicros }) => atMicros / 1000);
+  for (const [index, atMs] of times.entries()) expect(Math.abs(atMs - (wallMs[index] ?? 0))).toBeLessThanOrEqual(1);
+  expect(times).toEqual([...times].sort((a, b) => a - b));
+});
 
 test('log - every segment is there, in order, with what was answered, before its answer arrives', async () => {
   const errors = { '0x58': 0.3 };
