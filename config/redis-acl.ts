@@ -68,7 +68,7 @@ const rules: Readonly<Record<RedisAclRole, Rules>> = {
     channels: words('{*}:wake'),
   },
   recorder: {
-    commands: [...producing.commands, ...words('xtrim xinfo|stream')],
+    commands: [...producing.commands, ...words('xdel xtrim xinfo|stream')],
     keys: [...producing.keys, ...words('{*}:epoch {plan}:epochs-by-carrier {*}:outcomes {*}:receipts {*}:seen')],
     channels: producing.channels,
   },

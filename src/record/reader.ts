@@ -21,6 +21,8 @@ export type Entries = {
 
 const entriesMin = 16;
 const entriesMax = 2000;
+/** An entry that is read right after the clock may be later than it by no more. */
+const clockMsMax = 1000;
 
 /** See the head of this file. */
 export class Reader {
@@ -57,7 +59,11 @@ export class Reader {
       outcomeEntriesMax: this.#outcomeEntries,
       receiptEntriesMax: this.#receiptEntries,
     });
-    const dueAt = (throughMs: number) => read.receipts.filter((entry) => msOf(entry.id) <= throughMs - receiptHoldMs);
+    // A stream that is ahead of the clock stamps what comes with its last moment, until the clock has caught up: that
+    // says nothing of when it came.
+    const isAhead = msOf(read.receipts.at(-1)?.id) > read.nowMs + clockMsMax;
+    const dueAt = (throughMs: number) =>
+      read.receipts.filter((entry) => isAhead || msOf(entry.id) <= throughMs - receiptHoldMs);
     // Receipts that are due fill a transaction before further outcomes do: else they fall behind in a backlog, until
     // the ids that they name are no longer in memory.
     const overdue = upToRows(dueAt(msOf(this.#offsets.outcomes)), receiptRows, rowsMax);

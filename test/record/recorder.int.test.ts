@@ -4,6 +4,7 @@ import { afterEach, expect, test } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { idAtMs } from '../../src/db/partitions.ts';
 import type { Id, OutcomeKind, ReceiptState, RecordSource } from '../../src/handoff.ts';
+import { carrierKeys } from '../../src/stream/keys.ts';
 import { ownPostgres } from '../support/own-server.ts';
 import { carrier, Scene, type TestOutcome } from './scene.ts';
 
@@ -212,6 +213,43 @@ test('recorder - while PostgreSQL is dead nothing is lost, and it goes on by its
   await s.close();
   await server.dispose();
 });
+
+test.each(['falls back', 'is empty'])(
+  'recorder - a Redis that %s, with a clock a minute behind: what comes then is recorded once',
+  async (how) => {
+    const s = await scene();
+    const { outcomes, receipts } = carrierKeys(carrier);
+    const streams = [outcomes, receipts];
+    const lastIds = async () =>
+      await Promise.all(
+        streams.map(async (stream) => {
+          const facts =
+            (await s.redis.exists(stream)) === 1 ? ((await s.redis.xinfo('STREAM', stream)) as string[]) : [];
+          return Number(facts[facts.indexOf('last-generated-id') + 1]?.split('-')[0] ?? 0);
+        }),
+      );
+    const aheadMs = Date.now() + 60_000;
+    for (const stream of streams) {
+      await s.redis.xadd(stream, `${aheadMs}-0`, 'v', '0');
+      await s.redis.xdel(stream, `${aheadMs}-0`);
+    }
+    const campaign = await s.campaign(20);
+    // A hold of receipts that the clock would end after a minute only.
+    await s.record({ receiptHoldMs: 100 });
+    await s.outcomes(campaign, 1, 0, accepted(0, 10));
+    await s.receipts(accepted(0, 10).map(({ id }) => ({ messageId: id ?? '', state: 'delivered' })));
+    await s.reaches(campaign, { planned: 20, submitted: 10, delivered: 10, pending: 10 });
+    while ((await s.left()) > 0) await s.redis.ping();
+    for (const stream of streams)
+      if (how === 'is empty') await s.redis.del(stream);
+      else await s.redis.call('XSETID', stream, `${aheadMs - 60_000}-0`);
+    while ((await lastIds()).some((ms) => ms < aheadMs)) await s.redis.ping();
+    await s.outcomes(campaign, 1, 0, accepted(10, 10));
+    await s.receipts(accepted(10, 10).map(({ id }) => ({ messageId: id ?? '', state: 'delivered' })));
+    await s.reaches(campaign, { planned: 20, submitted: 20, delivered: 20 });
+    expect([await s.count('submissions'), await s.count('receipts')]).toEqual([20, 20]);
+  },
+);
 
 test('recorder - one that lost its carrier writes nothing more; the one that has it goes on', async () => {
   const s = await scene();

@@ -83,3 +83,22 @@ test('trim - entries of one millisecond are told apart by their sequence', async
   await source.trim(s.carrier, { outcomes: '0-0', receipts: '5-18446744073709551614' });
   expect((await s.redis.xrange(s.keys.receipts, '-', '+'))[0]?.[0]).toBe('6-0');
 });
+
+test.each(['lower', 'gone'] as const)(
+  'read - a stream whose last id is %s, by a server that lost its end: what comes next is behind the offsets',
+  async (how) => {
+    // The clock of the server before was a minute ahead.
+    const ahead = `${(await redisNowMs()) + 60_000}-7`;
+    const after: RecordOffsets = { outcomes: ahead, receipts: ahead };
+    if (how === 'lower') await fill(3);
+    const left = await lengths();
+    const first = await source.read(s.carrier, after, limits);
+    expect([first.outcomes, first.receipts, await lengths()]).toEqual([[], [], left]);
+    await fill(1);
+    const { outcomes, receipts } = await source.read(s.carrier, after, limits);
+    expect([outcomes.length, receipts.length]).toEqual([1, 1]);
+    const through = { outcomes: outcomes[0]?.id ?? '', receipts: receipts[0]?.id ?? '' };
+    expect(await source.read(s.carrier, through, limits)).toMatchObject({ outcomes: [], receipts: [] });
+    expect(await lengths()).toEqual(left.map((count) => count + 1));
+  },
+);
