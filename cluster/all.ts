@@ -8,8 +8,9 @@
  */
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { loadCarriers, loadSettings } from '../config/load.ts';
+import { loadCarriers, loadSettings, unknownSettings } from '../config/load.ts';
 import type { Settings } from '../config/schema.ts';
+import { tellUnknown } from '../config/unknown.ts';
 import { ensureRolePasswords, migrate, urlOfRole } from '../src/db/migrate.ts';
 import { Fault, isFault } from '../src/fault.ts';
 import { type Child, startChild, type Surroundings } from './children.ts';
@@ -47,6 +48,7 @@ function say(text: string): void {
 /** Starts everything. Resolves with the exit code when there is nothing left to do; with none it goes on serving. */
 async function main(flags: Flags): Promise<number | undefined> {
   const settings = loadSettings();
+  for (const unknown of unknownSettings(settings)) process.stderr.write(`${tellUnknown(unknown)}\n`);
   if (settings.carriers !== undefined) loadCarriers(settings.carriers);
   const home = tocsinHome();
   const secrets = loadSecrets(home);

@@ -2,7 +2,7 @@
  * How every process of the cluster lives: configuration, parts started in order and stopped in reverse, signals,
  * a watchdog and the exit code. The only place with signal handlers and `process.exit`.
  */
-import { loadSettings } from '../config/load.ts';
+import { loadSettings, unknownSettings } from '../config/load.ts';
 import type { Settings } from '../config/schema.ts';
 import { isFault } from '../src/fault.ts';
 import type { Service } from '../src/service.ts';
@@ -31,6 +31,7 @@ export type Parts = {
 export async function runProcess(role: string, build: (context: Context) => Promise<Parts>): Promise<void> {
   const settings = settingsOrExit();
   const log = createLog(role, settings.logLevel);
+  for (const unknown of unknownSettings(settings)) log.warn('settings.unknown', unknown);
   const metrics = createMetrics(role);
   const started: Service[] = [];
   let isStarted = false;

@@ -9,6 +9,7 @@ import { type CarrierSettings, carrierRelations, carriersFileSchema } from './ca
 import { pemProblem } from './pem.ts';
 import { environmentName, secretSettings, type Settings, settingsRelations, settingsSchema } from './schema.ts';
 import { type Environment, readSecret, readSecretFile, type SecretReading } from './secret.ts';
+import { type UnknownVariable, unknownVariables } from './unknown.ts';
 
 /** A carrier with the password that its variable or file held. */
 export type Carrier = CarrierSettings & { readonly password: string };
@@ -37,6 +38,23 @@ export function loadSettings(environment: Environment = process.env): Settings {
   const relations = settingsRelations(parsed.data);
   if (relations.length > 0) throw wrong('The environment contradicts itself', relations);
   return Object.freeze(parsed.data);
+}
+
+/** Variables that begin with TOCSIN_ and are neither settings nor a carrier's password; see unknown.ts. */
+export function unknownSettings(
+  { carriers: path }: Pick<Settings, 'carriers'>,
+  environment: Environment = process.env,
+): UnknownVariable[] {
+  return unknownVariables(Object.keys(environment), path === undefined ? [] : passwordVariables(path));
+}
+
+function passwordVariables(path: string): string[] {
+  try {
+    return parseCarriers(path).flatMap(({ passwordEnv }) => passwordEnv ?? []);
+  } catch {
+    // Whoever needs the carriers tells what is wrong with their file.
+    return [];
+  }
 }
 
 /**

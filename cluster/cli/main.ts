@@ -3,7 +3,8 @@
  * cluster, does one thing and ends. Prints for people, or with --json one object for programs. Main process.
  */
 import { parseArgs } from 'node:util';
-import { loadSettings } from '../../config/load.ts';
+import { loadSettings, unknownSettings } from '../../config/load.ts';
+import { tellUnknown } from '../../config/unknown.ts';
 import { Fault, isFault } from '../../src/fault.ts';
 import { carrierCommand } from './carrier.ts';
 import type { Arguments, Command, Surroundings } from './command.ts';
@@ -89,8 +90,10 @@ function surroundingsOf(isJson: boolean): Surroundings {
   const enough = new AbortController();
   process.once('SIGINT', () => enough.abort());
   process.once('SIGTERM', () => enough.abort());
+  const settings = loadSettings();
+  for (const unknown of unknownSettings(settings)) process.stderr.write(`tocsin: ${tellUnknown(unknown)}\n`);
   return {
-    settings: loadSettings(),
+    settings,
     environment: process.env,
     say: isJson ? () => undefined : (text) => void process.stdout.write(`${text}\n`),
     signal: enough.signal,

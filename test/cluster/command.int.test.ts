@@ -219,6 +219,12 @@ test('usage - what is wrong is named with the variable to set, exit code 2, and 
     [['fly'], {}, 2, 'there is no fly'],
     [['status', '--colour'], {}, 2, '--colour'],
     [['status'], {}, 2, 'TOCSIN_CARRIERS'],
+    [
+      ['status'],
+      { TOCSIN_CARIERS: 's3cret' },
+      2,
+      'TOCSIN_CARIERS is no setting and does nothing; is it TOCSIN_CARRIERS?',
+    ],
     [['drain'], {}, 2, 'WORKER must follow'],
     [['drain', 'x', '--timeout', 'soon'], operator, 2, '--timeout'],
     [['drain', 'nobody'], operator, 2, 'there is no worker nobody'],

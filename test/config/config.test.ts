@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { loadCarriers, loadSettings } from '../../config/load.ts';
+import { loadCarriers, loadSettings, unknownSettings } from '../../config/load.ts';
 import { withMetricsTable } from '../../cluster/metrics-table.ts';
 import { withTables } from '../../config/tables.ts';
 import { Fault } from '../../src/fault.ts';
@@ -55,6 +55,29 @@ test('settings - every wrong variable is named, and no value is printed', () => 
     'TOCSIN_DRAIN_MS',
   ]);
   expect(message).not.toContain('hunter2');
+});
+
+test.each([
+  ['TOCSIN_DRIAN_MS', 'TOCSIN_DRAIN_MS'],
+  ['TOCSIN_RETENTION_DAY', 'TOCSIN_RETENTION_DAYS'],
+  ['TOCSIN_DATABASE_URL', 'DATABASE_URL'],
+  ['TOCSIN_PLATFORM_KEY_FLIE', 'TOCSIN_PLATFORM_KEY_FILE'],
+  ['TOCSIN_MOON', undefined],
+])('settings - %s is none; its neighbour is %s', (variable, nearest) => {
+  expect(unknownSettings({}, { [variable]: '1', PATH: '/bin', TOCSIN_DRAIN_MS: '1' })).toEqual([{ variable, nearest }]);
+});
+
+test('settings - what else is read is known: files of secrets, passwords of roles and of the carriers file', () => {
+  const environment = {
+    REDIS_URL_FILE: '/run/url',
+    TOCSIN_REDIS_SENTINEL_PASSWORD_FILE: '/run/password',
+    TOCSIN_API_DATABASE_PASSWORD: 'secret',
+    TOCSIN_SERVICE_DATABASE_PASSWORD_FILE: '/run/service',
+    TOCSIN_OF_NORTH: 'secret',
+  };
+  const carriers = carriersFile({ carriers: [{ ...good, passwordEnv: 'TOCSIN_OF_NORTH' }] });
+  expect(unknownSettings({ carriers }, environment)).toEqual([]);
+  expect(unknownSettings({ carriers: 'none' }, environment)).toEqual([{ variable: 'TOCSIN_OF_NORTH' }]);
 });
 
 test('settings - a secret may stand in a file, and neither it nor what is wrong with it is printed', () => {

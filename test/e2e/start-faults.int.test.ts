@@ -6,7 +6,7 @@ import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { type Ended, newHome, type RunOptions, startAll } from '../support/cluster.ts';
+import { type Ended, newHome, type RunOptions, startAll, startProcess } from '../support/cluster.ts';
 import { removeFolder, temporaryFolder } from '../support/folder.ts';
 
 const folder = temporaryFolder();
@@ -56,6 +56,17 @@ test('start - every wrong setting is named at once, and those that contradict ea
   expect(second.err).toContain(
     'TOCSIN_BATCH_LEASE_MS (10000) must be at least 2,000 times TOCSIN_BATCH_SECONDS_MAX (9)',
   );
+});
+
+test('start - a variable that nothing reads is told with its neighbour, by npm start and by each process', async () => {
+  const environment = { TOCSIN_DRIAN_MS: 'hunter2' };
+  const started = await failingStart({ environment: { ...environment, TOCSIN_CARRIERS: 'none' } });
+  expect(started.err).toContain('TOCSIN_DRIAN_MS is no setting and does nothing; is it TOCSIN_DRAIN_MS?');
+  for (const module of ['planner', 'migrate']) {
+    const ended = await startProcess(module, { home, environment }).ended;
+    expect(ended.err).toMatch(/"variable":"TOCSIN_DRIAN_MS","nearest":"TOCSIN_DRAIN_MS","msg":"settings.unknown"/);
+    expect(ended.err).not.toContain('hunter2');
+  }
 });
 
 test('start - a wrong carriers file is told whole, by path, before anything is started', async () => {

@@ -2,14 +2,14 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Container } from 'kubernetes-types/core/v1.d.ts';
-import { environmentName, secretSettings, settingsSchema } from '../../config/schema.ts';
+import { knownVariables } from '../../config/unknown.ts';
 import type { Facts } from './facts.ts';
 import { scalers, secretsOf } from './reference-rules.ts';
 import { ofKind, type Resource, type Workload } from './resources.ts';
 
 const clusterFolder = join(import.meta.dirname, '..', '..', 'cluster');
-/** Variables that are no settings: of the migration, of Node, and of OpenTelemetry. */
-const otherVariables = /^(TOCSIN_(API|SERVICE)_DATABASE_PASSWORD|NODE_(EXTRA_CA_CERTS|OPTIONS)|OTEL_[A-Z_]+)(_FILE)?$/;
+/** Variables of Node, and of OpenTelemetry. */
+const otherVariables = /^(NODE_(EXTRA_CA_CERTS|OPTIONS)|OTEL_[A-Z_]+)$/;
 
 /** Every problem of settings. */
 export function settingProblems(facts: Facts): string[] {
@@ -26,9 +26,7 @@ export function settingProblems(facts: Facts): string[] {
 }
 
 function isUnknown(name: string): boolean {
-  const known = Object.keys(settingsSchema.shape).map(environmentName);
-  const files = secretSettings.map((setting) => `${environmentName(setting)}_FILE`);
-  return !known.includes(name) && !files.includes(name) && !otherVariables.test(name);
+  return !knownVariables.has(name) && !otherVariables.test(name);
 }
 
 const ofAll = ['REDIS_URL', 'TOCSIN_CARRIERS'];

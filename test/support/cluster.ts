@@ -49,7 +49,7 @@ export function newHome(folder: string, name: string): string {
 
 /** Starts `dist/cluster/<module>.js`. */
 export function startProcess(module: string, { home, args = [], environment = {} }: RunOptions): Running {
-  const mark = `TOCSIN_TEST_MARK=${randomUUID()}`;
+  const mark = `TEST_MARK=${randomUUID()}`;
   const [name = '', value = ''] = mark.split('=');
   const child = spawn(process.execPath, [join(root, 'dist', 'cluster', `${module}.js`), ...args], {
     cwd: root,
