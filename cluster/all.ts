@@ -18,6 +18,7 @@ import { demoPasswordEnv, writeCarriersFile, writeSimulatorFile } from './demo-c
 import { demonstrate } from './demo-run.ts';
 import { type Embedded, startEmbedded, tocsinHome } from './embedded.ts';
 import { type Guard, guardServers } from './embedded-guard.ts';
+import { seldom, waitingText } from './migration.ts';
 import { writeOperatorFile } from './operator-file.ts';
 import { loadSecrets, type Secrets } from './secrets.ts';
 
@@ -154,7 +155,7 @@ async function surroundingsOf(
 async function prepareDatabase(ownerUrl: string, { apiPassword, servicePassword }: Secrets): Promise<void> {
   stopping.signal.throwIfAborted();
   try {
-    await migrate(ownerUrl);
+    await migrate(ownerUrl, { onBusy: seldom((waiting) => say(`the migration ${waitingText(waiting)}`)) });
     await ensureRolePasswords(ownerUrl, { api: apiPassword, service: servicePassword });
   } catch (cause) {
     throw new Fault('postgres', 'PostgreSQL cannot be used; check DATABASE_URL and that the server runs', { cause });

@@ -13,7 +13,8 @@ for (const unknown of unknownSettings({ carriers: process.env['TOCSIN_CARRIERS']
   log.warn('settings.unknown', unknown);
 
 try {
-  log.info('migrate.done', await migrateAsSet());
+  const done = await migrateAsSet(process.env, (waiting) => log.warn('migrate.waiting', waiting));
+  log.info('migrate.done', done);
 } catch (error) {
   log.error('migrate.failed', {}, error);
   process.exitCode = 1;

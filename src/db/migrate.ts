@@ -11,6 +11,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { readMigrationFiles } from 'drizzle-orm/migrator';
 import pg from 'pg';
 import { Fault } from '../fault.ts';
+import { type LockHolder, LockWatch } from './lock-watch.ts';
 import { ensurePartitions } from './partitions.ts';
 
 /** Any number, the same in every version: who holds this lock migrates. */
@@ -20,8 +21,12 @@ const passwordAttemptsMax = 50;
 
 /** Longest that a migration waits for a lock, and others behind it. */
 const lockTimeoutMs = 200;
+/** Nobody but who migrates waits behind the lock of who migrates. */
+const turnTimeoutMs = 2_000;
 /** Tries of one migration, and the pause between them: ten minutes in all. */
 const [lockAttemptsMax, lockPauseMs] = [600, 1000];
+/** A server that says nothing for so long is away. */
+const connectTimeoutMs = 10_000;
 
 /** How to migrate. */
 export type MigrateOptions = {
@@ -29,18 +34,28 @@ export type MigrateOptions = {
   readonly nowMs?: number;
   /** Folder of the migrations; ours when absent. */
   readonly folder?: string;
-  /** Called each time that a migration gave up waiting for a lock. */
-  readonly onBusy?: (attempt: number) => void;
+  /** Called each time that a migration gave up waiting for a lock, before it tries again. */
+  readonly onBusy?: (busy: Busy) => void;
+};
+
+/** What a migration waits for. */
+export type Busy = {
+  readonly attempt: number;
+  /** Since its first try. */
+  readonly waitedMs: number;
+  /** Who has the lock, as far as it can be seen. */
+  readonly holders: readonly LockHolder[];
 };
 
 /**
  * Applies the migrations that are missing and makes the partitions. `ownerUrl` names a role that owns the database and
- * may create roles. Throws `Fault('postgres')`.
+ * may create roles. Throws `Fault('postgres')`, and `Fault('config')` when it names another one.
  */
 export async function migrate(ownerUrl: string, options: MigrateOptions = {}): Promise<void> {
   const { nowMs = Date.now(), folder = migrationsFolder(), onBusy } = options;
-  await asOwner(ownerUrl, async (client) => {
-    await client.query('select pg_advisory_lock($1)', [migrationLock]);
+  await asOwner(ownerUrl, async (client, watch) => {
+    await client.query(`set lock_timeout = ${turnTimeoutMs}`);
+    await whenFree(watch, onBusy, () => client.query('select pg_advisory_lock($1)', [migrationLock]));
     await client.query(`set lock_timeout = ${lockTimeoutMs}`);
     await client.query(`create schema if not exists drizzle;
       create table if not exists drizzle.__drizzle_migrations
@@ -50,9 +65,9 @@ export async function migrate(ownerUrl: string, options: MigrateOptions = {}): P
     );
     for (const { sql, hash, folderMillis } of readMigrationFiles({ migrationsFolder: folder })) {
       if (folderMillis <= (rows[0]?.last ?? 0)) continue;
-      await whenFree(onBusy, () => applyOne(client, sql, [hash, folderMillis]));
+      await whenFree(watch, onBusy, () => applyOne(client, sql, [hash, folderMillis]));
     }
-    await whenFree(onBusy, () => ensurePartitions(client, nowMs));
+    await whenFree(watch, onBusy, () => ensurePartitions(client, nowMs));
   });
 }
 
@@ -69,16 +84,21 @@ async function applyOne(client: pg.Client, statements: readonly string[], noted:
   }
 }
 
-async function whenFree(onBusy: MigrateOptions['onBusy'], action: () => Promise<unknown>): Promise<void> {
+async function whenFree(
+  watch: LockWatch,
+  onBusy: MigrateOptions['onBusy'],
+  action: () => Promise<unknown>,
+): Promise<void> {
+  const begunMs = performance.now();
   for (let attempt = 1; ; attempt += 1) {
     try {
-      await action();
+      await watch.during(action);
       return;
     } catch (error) {
       // 55P03 the lock was not free, 40P01 a deadlock.
       const isBusy = error instanceof pg.DatabaseError && (error.code === '55P03' || error.code === '40P01');
       if (!isBusy || attempt === lockAttemptsMax) throw error;
-      onBusy?.(attempt);
+      onBusy?.({ attempt, waitedMs: performance.now() - begunMs, holders: watch.holders });
       await delay(lockPauseMs);
     }
   }
@@ -115,17 +135,43 @@ export function urlOfRole(ownerUrl: string, role: 'tocsin_api' | 'tocsin_service
   return url.href;
 }
 
-async function asOwner(ownerUrl: string, work: (client: pg.Client) => Promise<void>): Promise<void> {
-  const client = new pg.Client({ connectionString: ownerUrl, application_name: 'tocsin-migrate' });
-  client.on('error', () => undefined);
-  try {
+async function asOwner(ownerUrl: string, work: (client: pg.Client, watch: LockWatch) => Promise<void>): Promise<void> {
+  const clients: pg.Client[] = [];
+  const open = async () => {
+    const client = new pg.Client({
+      connectionString: ownerUrl,
+      application_name: 'tocsin-migrate',
+      connectionTimeoutMillis: connectTimeoutMs,
+    });
+    client.on('error', () => undefined);
+    clients.push(client);
     await client.connect();
-    await work(client);
+    return client;
+  };
+  try {
+    const client = await open();
+    const { rows } = await client.query<{ role: string; pid: number }>(
+      'select current_user as role, pg_backend_pid() as pid',
+    );
+    const { role = '', pid = 0 } = rows[0] ?? {};
+    if (role === 'tocsin_api' || role === 'tocsin_service') throw notOwner(role);
+    try {
+      await work(client, new LockWatch(pid, open));
+    } catch (cause) {
+      // 42501 insufficient_privilege
+      throw cause instanceof pg.DatabaseError && cause.code === '42501' ? notOwner(role, cause) : cause;
+    }
   } catch (cause) {
+    if (cause instanceof Fault) throw cause;
     throw new Fault('postgres', 'the database could not be prepared: see the cause', { cause });
   } finally {
-    await client.end();
+    await Promise.allSettled(clients.map((client) => client.end()));
   }
+}
+
+function notOwner(role: string, cause?: unknown): Fault {
+  const message = `DATABASE_URL is of the role ${role}, which may not change the database; take the URL of its owner`;
+  return new Fault('config', message, { cause });
 }
 
 /** src/db/migrations of this package, whether this file runs from src/ or from dist/. */

@@ -1,10 +1,11 @@
 /** Migrations, partitions and connections on real PostgreSQL. */
+import { randomBytes } from 'node:crypto';
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { connect } from '../../src/db/client.ts';
-import { ensureRolePasswords, migrate, urlOfRole } from '../../src/db/migrate.ts';
+import { type Busy, ensureRolePasswords, migrate, urlOfRole } from '../../src/db/migrate.ts';
 import { ensurePartitions, idAtMs, idCreatedAtMs, partitionOf, partitionWeekMs } from '../../src/db/partitions.ts';
 import { isFault } from '../../src/fault.ts';
 import { silentLog } from '../../src/telemetry.ts';
@@ -135,20 +136,22 @@ test('migrate - recipients that an older version froze one by one are packed by 
 
 test('migrate - waits for nobody who works: others get on before it, and it comes again until it is done', async () => {
   const own = await testDatabase();
-  const [working, other] = [0, 0].map(() => new pg.Client({ connectionString: own.ownerUrl })) as [
-    pg.Client,
-    pg.Client,
-  ];
+  const [working, other] = ['working', 'other'].map(
+    (name) => new pg.Client({ connectionString: own.ownerUrl, application_name: name }),
+  ) as [pg.Client, pg.Client];
   await Promise.all([working.connect(), other.connect()]);
   const folder = migrationsAnd(
     'CREATE TABLE "early" ();--> statement-breakpoint\nALTER TABLE "campaigns" ADD COLUMN "late" integer;',
   );
   await working.query('begin; select from campaigns');
   const seen: unknown[] = [];
+  const busy: Busy[] = [];
   let freed: Promise<unknown> | undefined;
   await migrate(own.ownerUrl, {
     folder,
-    onBusy() {
+    onBusy(now) {
+      if (now.holders.length === 0) return;
+      busy.push(now);
       freed ??= (async () => {
         // Nothing of it is there, and whoever works goes on working.
         seen.push((await other.query("select to_regclass('early') as early")).rows[0]);
@@ -159,6 +162,7 @@ test('migrate - waits for nobody who works: others get on before it, and it come
   });
   await freed;
   expect(seen).toEqual([{ early: null }, 0]);
+  expect(busy[0]?.holders).toMatchObject([{ application: 'working', state: 'idle in transaction' }]);
   expect((await other.query('select late from campaigns')).rows).toEqual([]);
   await Promise.all([working.end(), other.end()]);
   removeFolder(folder);
@@ -189,6 +193,22 @@ test('migrate - passwords are set as they are, quotes and all, by several at onc
     await client.close();
   }
   await server.dispose();
+});
+
+test('migrate - a role that does not own the database is told to be the wrong one', async () => {
+  const stranger = `stranger_${randomBytes(4).toString('hex')}`;
+  await owner.query(`create role ${stranger} login password 'stranger'`);
+  const url = new URL(database.ownerUrl);
+  [url.username, url.password] = [stranger, 'stranger'];
+  for (const [wrong, role] of [
+    [database.serviceUrl, 'tocsin_service'],
+    [database.apiUrl, 'tocsin_api'],
+    [url.href, stranger],
+  ] as const) {
+    const fault = await migrate(wrong).catch((error: unknown) => error);
+    expect(isFault(fault, 'config') && fault.message).toMatch(`role ${role}, which may not change the database`);
+  }
+  await owner.query(`drop role ${stranger}`);
 });
 
 test('migrate - a database that cannot be reached is one clear fault', async () => {
