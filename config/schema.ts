@@ -89,7 +89,7 @@ export const settingsSchema = z.object({
     .describe('The same by address of the caller, IPv6 by /64.'),
   failedKeysPerMinuteMax: count(1, 1_000_000)
     .default(20)
-    .describe('Unknown keys a minute from one address; after that no key is looked at that was not used just before.'),
+    .describe('Unknown keys a minute from one address; after that no key is looked at that was not valid before.'),
   trustedProxies: z
     .string()
     .refine((text) => text.split(',').every((part) => part.trim() === '' || addresses.safeParse(part.trim()).success), {

@@ -43,6 +43,7 @@ function sha256(text: string): Buffer {
   return createHash('sha256').update(text).digest();
 }
 
+/** A key that was valid when it was last asked about, which is believed for a while. */
 type Known = { readonly tenant: Tenant; readonly untilMs: number };
 
 /** Recognises keys. One per process. */
@@ -79,18 +80,19 @@ export class Authentication {
 
   /** Middleware of the platform's routes. To an organisation they do not exist. */
   readonly platform: MiddlewareHandler = async (c, next) => {
-    this.guard.beforeTry(c);
+    this.guard.beforePlatformTry(c);
     if (!this.isPlatform(c.req.header('authorization'))) {
       if ((await this.tenantOf(c)) !== undefined) throw notFound('route');
       throw this.unauthorised(c);
     }
+    this.guard.platform(c);
     c.header('cache-control', 'no-store');
     await next();
   };
 
-  /** Believes nothing any more, after a key was revoked here. */
+  /** Believes nothing any more, after a key was revoked here; which keys were valid counts on. */
   forget(): void {
-    this.known.clear();
+    for (const [name, { tenant }] of this.known) this.known.set(name, { tenant, untilMs: Number.NEGATIVE_INFINITY });
   }
 
   private isPlatform(header: string | undefined): boolean {
@@ -108,9 +110,11 @@ export class Authentication {
     const isKnown = known !== undefined && known.untilMs > nowMs;
     if (isKnown) this.guard.known(name);
     if (isKnown) return known.tenant;
-    this.known.delete(name);
-    this.guard.beforeTry(c);
+    // A key that was valid before is asked about anew whoever guesses at this address. Nobody guesses one of 256 bits:
+    // only what unknown ones cost is bounded.
+    if (known === undefined) this.guard.beforeTry(c);
     const tenant = await this.ask(hash);
+    this.known.delete(name);
     if (tenant === undefined) return undefined;
     this.remember(name, { tenant, untilMs: nowMs + this.rememberMs });
     this.guard.known(name);

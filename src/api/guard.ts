@@ -14,6 +14,11 @@ import { Rate } from './rate.ts';
 /** After a time of quiet so many seconds' worth may come at once. */
 const burstSeconds = 10;
 
+/** For so long after the platform's key was used from an address it is looked at there, whoever else guesses. */
+const provenMs = 86_400_000;
+/** Addresses of which that is remembered. */
+const provenMax = 1000;
+
 /** See the head of this file. */
 export class Guard {
   private readonly clock: Clock;
@@ -21,6 +26,8 @@ export class Guard {
   private readonly addresses: Rate;
   private readonly keys: Rate;
   private readonly failures: Rate;
+  /** Until when each address counts as one of the platform's owner; the one that was proven longest ago first. */
+  private readonly proven = new Map<string, number>();
 
   /** `trustedProxies`: see `proxiesOf`; what is wrong in it trusts nobody. */
   constructor(clock: Clock, limits: ApiLimits) {
@@ -47,13 +54,34 @@ export class Guard {
   /** Throws the problem of an address that has tried too many keys, before another one is looked at. */
   beforeTry(c: Context): void {
     const address = this.addressOf(c);
-    if (address !== undefined) refuse(this.failures.waitMs(address, this.clock.monotonicMs()), 'with unknown keys');
+    if (address !== undefined)
+      refuse(this.failures.waitMs(address, this.clock.monotonicMs()), 'with unknown keys from this address');
   }
 
-  /** Counts a key that nobody knows, or none. */
+  /** Counts a key that nobody knows, or none; beyond the rate it counts no more, or the wait would grow for hours. */
   failed(c: Context): void {
     const address = this.addressOf(c);
-    if (address !== undefined) this.failures.count(address, this.clock.monotonicMs());
+    if (address !== undefined) this.failures.take(address, this.clock.monotonicMs());
+  }
+
+  /**
+   * As `beforeTry`, for the platform's key, which a person may have chosen: of an address from which it was used, only
+   * the rate of its requests bounds guesses.
+   */
+  beforePlatformTry(c: Context): void {
+    const untilMs = this.proven.get(this.addressOf(c) ?? '') ?? Number.NEGATIVE_INFINITY;
+    if (untilMs <= this.clock.monotonicMs()) this.beforeTry(c);
+  }
+
+  /** Notes that the platform's key was used. */
+  platform(c: Context): void {
+    const address = this.addressOf(c);
+    if (address === undefined) return;
+    this.proven.delete(address);
+    this.proven.set(address, this.clock.monotonicMs() + provenMs);
+    if (this.proven.size <= provenMax) return;
+    const first = this.proven.keys().next();
+    if (first.done === false) this.proven.delete(first.value);
   }
 
   private addressOf(c: Context): string | undefined {

@@ -26,18 +26,12 @@ export class Rate {
   /** Counts a request when it may be; milliseconds to wait when it may not, and 0 when it may. */
   take(key: string, nowMs: number): number {
     const waitMs = this.waitMs(key, nowMs);
-    if (waitMs === 0) this.count(key, nowMs);
-    return waitMs;
-  }
-
-  /** Counts a request. */
-  count(key: string, nowMs: number): void {
-    if (this.#intervalMs === 0) return;
+    if (waitMs > 0 || this.#intervalMs === 0) return waitMs;
     const dueMs = Math.max(this.#dueMs.get(key) ?? nowMs, nowMs) + this.#intervalMs;
     this.#dueMs.delete(key);
     this.#dueMs.set(key, dueMs);
-    if (this.#dueMs.size <= this.#keysMax) return;
-    const quietest = this.#dueMs.keys().next();
-    if (quietest.done === false) this.#dueMs.delete(quietest.value);
+    const quietest = this.#dueMs.size > this.#keysMax ? this.#dueMs.keys().next().value : undefined;
+    if (quietest !== undefined) this.#dueMs.delete(quietest);
+    return 0;
   }
 }

@@ -57,18 +57,51 @@ test('address - its requests are counted whatever their key, and those of others
   expect((await from('198.51.100.8', town.key)).status).toBe(200);
 });
 
-test('failures - after some unknown keys no key is looked at, but those that were used just before', async () => {
-  await clock.advance(120_000);
-  expect((await from('203.0.113.5', town.key)).status).toBe(200);
-  const unknown = () => from('203.0.113.5', `tocsin_${'x'.repeat(43)}`);
-  expect(await statusesOf(8, unknown)).toEqual({ 401: 5, 429: 3 });
-  expect((await from('203.0.113.5', town.key)).status).toBe(200);
-  expect((await from('203.0.113.6', `tocsin_${'x'.repeat(43)}`)).status).toBe(401);
-  const platform = { incoming: { socket: { remoteAddress: '203.0.113.5' } } };
+const unknownKey = `tocsin_${'x'.repeat(43)}`;
+
+/** The status of a request with the platform's key. */
+async function platformFrom(address: string): Promise<number> {
+  const env = { incoming: { socket: { remoteAddress: address } } };
   const headers = { authorization: `Bearer ${api.platform.key}` };
-  expect((await api.app.request('/organisations', { headers }, platform)).status).toBe(429);
+  return (await api.app.request('/organisations', { headers }, env)).status;
+}
+
+test('failures - after some unknown keys none is looked at, until some time has passed', async () => {
+  await clock.advance(120_000);
+  expect(await statusesOf(8, () => from('203.0.113.5', unknownKey))).toEqual({ 401: 5, 429: 3 });
+  expect((await from('203.0.113.6', unknownKey)).status).toBe(401);
+  const fresh = await api.organisation('Fresh');
+  expect((await from('203.0.113.5', fresh.key)).status).toBe(429);
+  expect(await platformFrom('203.0.113.5')).toBe(429);
   await clock.advance(12_000);
-  expect((await api.app.request('/organisations', { headers }, platform)).status).toBe(200);
+  expect((await from('203.0.113.5', fresh.key)).status).toBe(200);
+  expect(await platformFrom('203.0.113.5')).toBe(200);
+});
+
+test('failures - keys that were valid before go on while others guess beside them, revoked ones do not', async () => {
+  await clock.advance(120_000);
+  const neighbour = await api.organisation('Neighbour');
+  expect((await from('203.0.113.9', neighbour.key)).status).toBe(200);
+  expect(await platformFrom('203.0.113.9')).toBe(200);
+  // Long after what the database said of them is believed.
+  await clock.advance(3_600_000);
+  expect(await statusesOf(8, () => from('203.0.113.9', unknownKey))).toEqual({ 401: 5, 429: 3 });
+  expect((await from('203.0.113.9', neighbour.key)).status).toBe(200);
+  expect(await platformFrom('203.0.113.9')).toBe(200);
+  const path = `/organisations/${neighbour.organisation}/keys`;
+  const { body } = await api.platform.request('GET', path);
+  for (const { id } of body.items) await api.platform.request('DELETE', `${path}/${id}`);
+  expect((await from('203.0.113.9', neighbour.key)).status).toBe(401);
+  expect((await from('203.0.113.9', neighbour.key)).status).toBe(429);
+  expect(await platformFrom('203.0.113.9')).toBe(200);
+});
+
+test('failures - a flood of them ends with its rate, and does not shut an address for hours', async () => {
+  await clock.advance(120_000);
+  await statusesOf(90, () => from('203.0.113.20', 'nonsense'));
+  expect((await from('203.0.113.20', unknownKey)).status).toBe(429);
+  await clock.advance(12_000);
+  expect((await from('203.0.113.20', unknownKey)).status).toBe(401);
 });
 
 test('proxies - who asks through a trusted one is told apart, and nobody else can name an address', async () => {
