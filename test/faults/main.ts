@@ -1,14 +1,11 @@
 /**
- * `npm run faults -- [--seed N] [--rounds K] [--only NAME] [--redis cluster|sentinel] [--soak 20m] [--quick]
- * [--list]`: fault cases at full size.
- * Prints a line for each with its seed; a case that failed is repeated by `--only NAME --seed N`. Exits with 1 when any
- * promise was not kept.
+ * `npm run faults -- --help`: fault cases at full size. Prints a line for each with its seed; a case that failed is
+ * repeated by `--only NAME --seed N`. Exits with 1 when any promise was not kept, 2 for wrong flags.
  */
-import { parseArgs } from 'node:util';
-import type { FaultCase } from './cases/case.ts';
+import { isFault } from '../../src/fault.ts';
 import { cases } from './cases.ts';
+import { type FaultsAsked, faultsFlags } from './flags.ts';
 import { type Result, longScale, quickScale, Runner } from './runner.ts';
-import { type RedisKind, redisKinds } from './scene-redis.ts';
 import { soak } from './soak.ts';
 import { removeFoldersOfKilledRuns } from '../support/folder.ts';
 
@@ -16,43 +13,20 @@ import { removeFoldersOfKilledRuns } from '../support/folder.ts';
 const seedStep = 7_919;
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      seed: { type: 'string' },
-      rounds: { type: 'string', default: '1' },
-      only: { type: 'string', multiple: true },
-      soak: { type: 'string' },
-      redis: { type: 'string', default: 'single' },
-      quick: { type: 'boolean', default: false },
-      list: { type: 'boolean', default: false },
-    },
-  });
-  if (values.list) {
-    for (const { group, name, about, open } of cases)
-      say(`${String(group).padStart(2)} ${name.padEnd(24)} ${about}${open === undefined ? '' : ` (open: ${open})`}`);
+  const asked = faultsFlags(process.argv.slice(2), cases, Date.now() % 1_000_000);
+  if ('text' in asked) {
+    process.stdout.write(asked.text);
     return 0;
   }
-  const seed = values.seed === undefined ? Date.now() % 1_000_000 : Number(values.seed);
   await removeFoldersOfKilledRuns();
-  const redis = redisKinds.find((kind) => kind === values.redis);
-  if (redis === undefined) throw new Error(`--redis is one of ${redisKinds.join(', ')}`);
-  const chosen = chosenCases(values.only, values.quick).filter(({ on = redisKinds }) => on.includes(redis));
-  if (values.soak !== undefined) return await soak({ seed, forMs: durationOf(values.soak), say });
-  const results = await runRounds(chosen, { seed, rounds: Number(values.rounds), quick: values.quick, redis });
+  if (asked.soakMs !== undefined) return await soak({ seed: asked.seed, forMs: asked.soakMs, say });
+  const results = await runRounds(asked);
   const failed = results.filter(({ problems }) => problems.length > 0);
   say(`${results.length - failed.length} kept every promise, ${failed.length} did not`);
   return failed.length === 0 ? 0 : 1;
 }
 
-function chosenCases(only: readonly string[] | undefined, quick: boolean): FaultCase[] {
-  const unknown = only?.find((name) => !cases.some((fault) => fault.name === name));
-  if (unknown !== undefined) throw new Error(`there is no case ${unknown}; --list names them`);
-  return cases.filter((fault) => only?.includes(fault.name) ?? (fault.open === undefined && (!quick || fault.quick)));
-}
-
-type Run = { readonly seed: number; readonly rounds: number; readonly quick: boolean; readonly redis: RedisKind };
-
-async function runRounds(chosen: readonly FaultCase[], { seed, rounds, quick, redis }: Run): Promise<Result[]> {
+async function runRounds({ chosen, seed, rounds, quick, redis }: FaultsAsked): Promise<Result[]> {
   const results: Result[] = [];
   const runner = new Runner(quick ? quickScale : longScale, true, redis);
   say(heading);
@@ -104,12 +78,6 @@ function lineOf({
   return `${columns.join(' ')}${problems}${rest.folder === undefined ? '' : `\n    logs: ${rest.folder}`}`;
 }
 
-function durationOf(text: string): number {
-  const match = /^(\d+)(s|m|h)$/.exec(text);
-  if (match === null) throw new Error('--soak wants a duration such as 20m');
-  return Number(match[1]) * { s: 1_000, m: 60_000, h: 3_600_000 }[match[2] as 's' | 'm' | 'h'];
-}
-
 function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
@@ -117,5 +85,11 @@ function say(text: string): void {
 // An exit ends the servers that were started; a signal alone would leave them.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 
-process.exitCode = await main();
+try {
+  process.exitCode = await main();
+} catch (error) {
+  if (!isFault(error, 'input')) throw error;
+  process.stderr.write(`faults: ${error.message}\nfaults: --help shows every flag and case\n`);
+  process.exitCode = 2;
+}
 process.exit();
