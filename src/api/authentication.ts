@@ -3,7 +3,7 @@
  * process. What the database said of a key is believed for some seconds, so that a request costs no round trip
  * of its own; a revoked key works that long in other processes. Never keeps or logs a key, only its SHA-256.
  */
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Context, MiddlewareHandler } from 'hono';
 import type { Clock } from '../clock.ts';
 import type { Database } from '../db/client.ts';
@@ -15,6 +15,7 @@ import type { Country } from './phone.ts';
 import { isCountry } from './phone.ts';
 import type { Guard } from './guard.ts';
 import { notFound, ProblemFault } from './problems.ts';
+import { requestOf } from './request.ts';
 
 /** An organisation that was recognised, and its way to the database. */
 export type Tenant = {
@@ -40,7 +41,7 @@ export function newKey(): NewKey {
 }
 
 function sha256(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
+  return Buffer.from(hash('sha256', text, 'hex'), 'hex');
 }
 
 /** A key that was valid when it was last asked about, which is believed for a while. */
@@ -74,7 +75,7 @@ export class Authentication {
     if (tenant === undefined) throw this.unauthorised(c);
     c.set('tenant', tenant);
     // Whatever a key opens is for its holder alone, and much of it is about persons.
-    c.header('cache-control', 'no-store');
+    requestOf(c).headers['cache-control'] = 'no-store';
     await next();
   };
 
@@ -86,7 +87,7 @@ export class Authentication {
       throw this.unauthorised(c);
     }
     this.guard.platform(c);
-    c.header('cache-control', 'no-store');
+    requestOf(c).headers['cache-control'] = 'no-store';
     await next();
   };
 
@@ -103,8 +104,7 @@ export class Authentication {
     const header = c.req.header('authorization');
     const key = header === undefined ? undefined : keyPattern.exec(header)?.[1];
     if (key === undefined) return undefined;
-    const hash = sha256(key);
-    const name = hash.toString('latin1');
+    const name = hash('sha256', key, 'hex');
     const nowMs = this.clock.monotonicMs();
     const known = this.known.get(name);
     const isKnown = known !== undefined && known.untilMs > nowMs;
@@ -113,7 +113,7 @@ export class Authentication {
     // A key that was valid before is asked about anew whoever guesses at this address. Nobody guesses one of 256 bits:
     // only what unknown ones cost is bounded.
     if (known === undefined) this.guard.beforeTry(c);
-    const tenant = await this.ask(hash);
+    const tenant = await this.ask(Buffer.from(name, 'hex'));
     this.known.delete(name);
     if (tenant === undefined) return undefined;
     this.remember(name, { tenant, untilMs: nowMs + this.rememberMs });
@@ -126,8 +126,8 @@ export class Authentication {
     return new ProblemFault('unauthorised', 'Send a valid key as "Authorization: Bearer tocsin_…".');
   }
 
-  private async ask(hash: Buffer): Promise<Tenant | undefined> {
-    const organisation = await authenticate(unscoped(this.database), hash);
+  private async ask(keyHash: Buffer): Promise<Tenant | undefined> {
+    const organisation = await authenticate(unscoped(this.database), keyHash);
     if (organisation === undefined) return undefined;
     const scope = scoped(this.database, { organisation });
     const country = (await readOrganisation(scope.run, organisation))?.country ?? 'FR';

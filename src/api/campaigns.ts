@@ -1,11 +1,12 @@
 /** Routes of campaigns: creating, reading and commanding them. API process. */
-import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import { createRoute, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { type Accepted, acceptCommand, acceptLaunch, type Told, tellPlanner } from '../campaign/accept.ts';
 import { campaignProblems } from '../campaign/content.ts';
 import { type CampaignCommand, campaignStatuses } from '../campaign/state.ts';
 import { type CampaignDraft, type CampaignRow, createCampaign, pageCampaigns, readCampaign } from '../db/campaigns.ts';
 import type { Run } from '../db/scope.ts';
+import { answer } from './answer.ts';
 import type { TenantEnv } from './authentication.ts';
 import { withoutFields } from './body.ts';
 import { campaignInput, campaignSchema, type CampaignView, campaignView } from './campaign-schemas.ts';
@@ -13,6 +14,7 @@ import { idempotencyHeaders, idempotentRequest, once } from './idempotency.ts';
 import type { Parts } from './parts.ts';
 import { invalid, notFound, ProblemFault } from './problems.ts';
 import { requestOf } from './request.ts';
+import { Routes } from './routes.ts';
 import {
   idOf,
   idParams,
@@ -105,7 +107,7 @@ export function campaignRoutes(parts: Parts) {
   const { authentication, json, limits } = parts;
   const middleware = [authentication.tenant];
   const fieldless = withoutFields(json);
-  const app = new OpenAPIHono<TenantEnv>();
+  const app = new Routes<TenantEnv>();
   app.openapi({ ...createOne, middleware: [authentication.tenant, json] }, async (c) => {
     const draft = c.req.valid('json');
     const { scoped } = c.var.tenant;
@@ -115,7 +117,7 @@ export function campaignRoutes(parts: Parts) {
       request === undefined
         ? campaignView(await create(scoped.run, draft, segmentsMax))
         : await once(c, scoped, request, 201, async (run) => campaignView(await create(run, draft, segmentsMax)));
-    return c.json(campaign, 201);
+    return answer(c, campaign, 201);
   });
   app.openapi({ ...pageAll, middleware }, async (c) => {
     const { limit, cursor = lastId, status } = c.req.valid('query');
@@ -124,17 +126,17 @@ export function campaignRoutes(parts: Parts) {
     const replica = status === 'completed' ? parts.replica : undefined;
     const run = replica?.anyRunOf(organisation, scoped.run) ?? scoped.run;
     const rows = await pageCampaigns(run, cursor, limit + 1, status);
-    return c.json(pageOf(rows, limit, idOf, campaignView), 200);
+    return answer(c, pageOf(rows, limit, idOf, campaignView), 200);
   });
   app.openapi({ ...readOne, middleware }, async (c) => {
     const campaign = await readCampaign(c.var.tenant.scoped.run, c.req.valid('param').id);
     if (campaign === undefined) throw notFound('campaign');
-    return c.json(campaignView(campaign), 200);
+    return answer(c, campaignView(campaign), 200);
   });
   for (const command of ['launch', 'pause', 'resume', 'cancel'] as const) {
     app.openapi({ ...commandRoutes[command], middleware: [authentication.tenant, fieldless] }, async (c) => {
       const key = c.req.valid('header')['idempotency-key'];
-      return c.json(await commandCampaign(c, parts, command, c.req.valid('param').id, key), 202);
+      return answer(c, await commandCampaign(c, parts, command, c.req.valid('param').id, key), 202);
     });
   }
   return app;

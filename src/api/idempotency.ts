@@ -8,6 +8,7 @@ import type { Context } from 'hono';
 import { claimKey, keepAnswer } from '../db/idempotency.ts';
 import type { Run, Scoped } from '../db/scope.ts';
 import { ProblemFault } from './problems.ts';
+import { requestOf } from './request.ts';
 
 /** Headers of a request that may carry a key. */
 export const idempotencyHeaders = z.object({
@@ -47,7 +48,7 @@ export async function once<Body>(
     const claim = await claimKey(run, request.key, request.hash);
     switch (claim.kind) {
       case 'answered':
-        c.header('Idempotency-Replayed', 'true');
+        requestOf(c).headers['idempotency-replayed'] = 'true';
         return JSON.parse(claim.body) as Body;
       case 'other-request': {
         const field = 'Idempotency-Key';

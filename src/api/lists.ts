@@ -1,5 +1,5 @@
 /** Routes of lists and of who is on them. API process. */
-import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import { createRoute, z } from '@hono/zod-openapi';
 import {
   addMember,
   createList,
@@ -12,10 +12,12 @@ import {
 } from '../db/lists.ts';
 import { pageResidents } from '../db/residents.ts';
 import { uniqueViolation } from '../db/scope.ts';
+import { answer } from './answer.ts';
 import type { TenantEnv } from './authentication.ts';
 import type { Parts } from './parts.ts';
 import { notFound, ProblemFault } from './problems.ts';
 import { residentSchema, residentView } from './resident-schemas.ts';
+import { Routes } from './routes.ts';
 import {
   firstId,
   idOf,
@@ -127,26 +129,26 @@ export async function named<Result>(work: Promise<Result>): Promise<Result> {
 export function listRoutes({ authentication, json }: Parts) {
   const middleware = [authentication.tenant];
   const withBody = [authentication.tenant, json];
-  const app = new OpenAPIHono<TenantEnv>();
+  const app = new Routes<TenantEnv>();
   app.openapi({ ...createOne, middleware: withBody }, async (c) => {
     const row = await named(createList(c.var.tenant.scoped.run, c.req.valid('json').name));
-    return c.json(listView(row), 201);
+    return answer(c, listView(row), 201);
   });
   app.openapi({ ...pageAll, middleware }, async (c) => {
     const { limit, cursor = firstId } = c.req.valid('query');
     const rows = await pageLists(c.var.tenant.scoped.run, cursor, limit + 1);
-    return c.json(pageOf(rows, limit, idOf, listView), 200);
+    return answer(c, pageOf(rows, limit, idOf, listView), 200);
   });
   app.openapi({ ...readOne, middleware }, async (c) => {
     const row = await readList(c.var.tenant.scoped.run, c.req.valid('param').id);
     if (row === undefined) throw notFound('list');
-    return c.json(listView(row), 200);
+    return answer(c, listView(row), 200);
   });
   app.openapi({ ...renameOne, middleware: withBody }, async (c) => {
     const { id } = c.req.valid('param');
     const row = await named(renameList(c.var.tenant.scoped.run, id, c.req.valid('json').name));
     if (row === undefined) throw notFound('list');
-    return c.json(listView(row), 200);
+    return answer(c, listView(row), 200);
   });
   app.openapi({ ...deleteOne, middleware }, async (c) => {
     if (!(await deleteList(c.var.tenant.scoped.run, c.req.valid('param').id))) throw notFound('list');
@@ -158,7 +160,7 @@ export function listRoutes({ authentication, json }: Parts) {
     const { limit, cursor = firstId } = c.req.valid('query');
     const rows = await pageResidents(run, cursor, limit + 1, { list: id });
     if (rows.length === 0 && (await readList(run, id)) === undefined) throw notFound('list');
-    return c.json(pageOf(rows, limit, idOf, residentView), 200);
+    return answer(c, pageOf(rows, limit, idOf, residentView), 200);
   });
   app.openapi({ ...addOne, middleware }, async (c) => {
     const { id, resident } = c.req.valid('param');

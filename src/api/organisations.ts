@@ -1,5 +1,5 @@
 /** Routes of the platform's owner: organisations and their keys. API process. */
-import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import { createRoute, z } from '@hono/zod-openapi';
 import {
   createKey,
   createOrganisation,
@@ -11,10 +11,12 @@ import {
   revokeKey,
 } from '../db/keys.ts';
 import { scoped } from '../db/scope.ts';
+import { answer } from './answer.ts';
 import { newKey } from './authentication.ts';
 import { isCountry } from './phone.ts';
 import { notFound } from './problems.ts';
 import type { Parts } from './parts.ts';
+import { Routes } from './routes.ts';
 import {
   firstId,
   idOf,
@@ -134,33 +136,33 @@ export function organisationRoutes({ authentication, database, json }: Parts) {
   const { run } = scoped(database, 'platform');
   const middleware = [authentication.platform];
   const withBody = [authentication.platform, json];
-  const app = new OpenAPIHono();
+  const app = new Routes();
   app.openapi({ ...createOne, middleware: withBody }, async (c) => {
     const row = await createOrganisation(run, c.req.valid('json'));
-    return c.json(organisationView(row), 201);
+    return answer(c, organisationView(row), 201);
   });
   app.openapi({ ...list, middleware }, async (c) => {
     const { limit, cursor = firstId } = c.req.valid('query');
     const rows = await pageOrganisations(run, cursor, limit + 1);
-    return c.json(pageOf(rows, limit, idOf, organisationView), 200);
+    return answer(c, pageOf(rows, limit, idOf, organisationView), 200);
   });
   app.openapi({ ...readOne, middleware }, async (c) => {
     const row = await readOrganisation(run, c.req.valid('param').id);
     if (row === undefined) throw notFound('organisation');
-    return c.json(organisationView(row), 200);
+    return answer(c, organisationView(row), 200);
   });
   app.openapi({ ...createItsKey, middleware: withBody }, async (c) => {
     const { key, prefix, hash } = newKey();
     const row = await createKey(run, c.req.valid('param').id, { ...c.req.valid('json'), prefix, hash });
     if (row === undefined) throw notFound('organisation');
-    return c.json({ ...keyView(row), key }, 201);
+    return answer(c, { ...keyView(row), key }, 201);
   });
   app.openapi({ ...listKeys, middleware }, async (c) => {
     const { id } = c.req.valid('param');
     const { limit, cursor = firstId } = c.req.valid('query');
     if ((await readOrganisation(run, id)) === undefined) throw notFound('organisation');
     const rows = await pageKeys(run, id, cursor, limit + 1);
-    return c.json(pageOf(rows, limit, idOf, keyView), 200);
+    return answer(c, pageOf(rows, limit, idOf, keyView), 200);
   });
   app.openapi({ ...revoke, middleware }, async (c) => {
     const { id, key } = c.req.valid('param');

@@ -3,7 +3,6 @@
  * stable and is what a program should look at. API process. Never tells what it does not know to be safe: an
  * error that is not ours becomes `internal`, and only the log has its cause.
  */
-import { HTTPException } from 'hono/http-exception';
 import { z } from '@hono/zod-openapi';
 import type { FaultCode, FaultOptions } from '../fault.ts';
 import { Fault } from '../fault.ts';
@@ -110,7 +109,6 @@ export function problemOf(error: unknown): Problem {
     const wait = retryAfterSeconds === undefined ? {} : { retryAfterSeconds };
     return { ...plain(error.kind), detail: error.message, ...field, ...wait, ...errors };
   }
-  if (error instanceof HTTPException) return plain(kindOfStatus(error.status));
   if (error instanceof Fault && (error.code === 'postgres' || error.code === 'redis')) {
     return { ...plain('unavailable'), detail: 'Nothing was changed. Try again in some seconds.' };
   }
@@ -121,23 +119,9 @@ function plain(kind: ProblemKind): Problem {
   return { type: problemType(kind), title: problemKinds[kind].title, status: problemKinds[kind].status };
 }
 
-/** Hono's own exceptions: its JSON reader's 400, the media type gate's 415. */
-function kindOfStatus(status: number): ProblemKind {
-  switch (status) {
-    case 400:
-      return 'malformed-json';
-    case 413:
-      return 'too-large';
-    case 415:
-      return 'media-type';
-    default:
-      return 'internal';
-  }
-}
-
-/** A problem as a response to the request of that id. */
-export function problemResponse(problem: Problem, requestId: string): Response {
-  const headers: Record<string, string> = { 'content-type': 'application/problem+json', 'x-request-id': requestId };
+/** A problem as a response. */
+export function problemResponse(problem: Problem): Response {
+  const headers: Record<string, string> = { 'content-type': 'application/problem+json' };
   if (problem.status === 401) headers['www-authenticate'] = 'Bearer';
   if (problem.status === 503) headers['retry-after'] = '5';
   if (problem.retryAfterSeconds !== undefined) headers['retry-after'] = String(problem.retryAfterSeconds);

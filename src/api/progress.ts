@@ -1,12 +1,13 @@
 /** Routes that say where a campaign stands: preview, progress as JSON and as events, report. API process. */
 import { createHash } from 'node:crypto';
-import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import { createRoute, z } from '@hono/zod-openapi';
 import { streamSSE } from 'hono/streaming';
 import { previewCampaign } from '../campaign/preview.ts';
 import { type AudienceReader, sampleAudience } from '../db/audience.ts';
 import { readCampaignProgress, readCarrierProgress, readRefusals } from '../db/campaign-progress.ts';
 import { readCampaign } from '../db/campaigns.ts';
 import type { Run } from '../db/scope.ts';
+import { answer } from './answer.ts';
 import type { TenantEnv } from './authentication.ts';
 import { campaignView } from './campaign-schemas.ts';
 import { CampaignTextsByTenant } from './campaign-texts.ts';
@@ -15,6 +16,7 @@ import { follow, News } from './event-stream.ts';
 import type { Parts } from './parts.ts';
 import { notFound, ProblemFault } from './problems.ts';
 import { previewSchema, progressSchema, reportSchema } from './progress-schemas.ts';
+import { Routes } from './routes.ts';
 import { idParams, jsonResponse, problemResponses, tenantSecurity } from './schemas.ts';
 
 /** Residents that the preview of a personal text is reckoned from. */
@@ -77,7 +79,7 @@ export function progressRoutes(parts: Parts) {
   const texts = new CampaignTextsByTenant();
   const heartbeat = { clock: parts.clock, heartbeatMs: limits.heartbeatMs };
   let streams = 0;
-  const app = new OpenAPIHono<TenantEnv>();
+  const app = new Routes<TenantEnv>();
   app.openapi({ ...previewOne, middleware }, async (c) => {
     const { organisation, scoped } = c.var.tenant;
     const known = await texts.read(c.var.tenant, c.req.valid('param').id);
@@ -90,12 +92,12 @@ export function progressRoutes(parts: Parts) {
       sampleResidents,
     );
     const preview = previewCampaign(contents, groups, parts.carriers, { fields, samples });
-    return c.json({ recipients, duplicates, unreachable, ...preview }, 200);
+    return answer(c, { recipients, duplicates, unreachable, ...preview }, 200);
   });
   app.openapi({ ...progressOne, middleware }, async (c) => {
     const progress = await readCampaignProgress(c.var.tenant.scoped.run, c.req.valid('param').id);
     if (progress === undefined) throw notFound('campaign');
-    return c.json(progress, 200);
+    return answer(c, progress, 200);
   });
   app.openapi({ ...eventsOne, middleware }, async (c) => {
     const { run } = c.var.tenant.scoped;
@@ -130,7 +132,7 @@ export function progressRoutes(parts: Parts) {
       commandStatus: `0x${(refusal.commandStatus >>> 0).toString(16).padStart(8, '0')}`,
     }));
     const carriers = await readCarrierProgress(run, id);
-    return c.json({ campaign: campaignView(campaign), progress, carriers, refusals }, 200);
+    return answer(c, { campaign: campaignView(campaign), progress, carriers, refusals }, 200);
   });
   return app;
 }

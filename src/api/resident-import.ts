@@ -3,12 +3,13 @@
  * transaction: an import whose file breaks off or whose connection is lost has written nothing. Holds one chunk
  * of the file in memory, and a connection to PostgreSQL for as long as the file takes.
  */
-import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import { createRoute, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { holdList, type ImportChunk, ResidentWriter, takeTurn } from '../db/import.ts';
 import type { ImportedResident } from '../db/import-chunk.ts';
 import type { Run } from '../db/scope.ts';
 import type { Id } from '../handoff.ts';
+import { answer } from './answer.ts';
 import type { TenantEnv } from './authentication.ts';
 import { bodyChunks, refuseLonger } from './body.ts';
 import { type CsvRecord, type CsvRefusal, CsvReader } from './csv.ts';
@@ -17,6 +18,7 @@ import type { ApiLimits } from './limits.ts';
 import type { Parts } from './parts.ts';
 import type { Country } from './phone.ts';
 import { ProblemFault } from './problems.ts';
+import { Routes } from './routes.ts';
 import { idSchema, jsonResponse, problemResponses, tenantSecurity } from './schemas.ts';
 
 /** Errors that a report lists; the rest is counted. */
@@ -60,7 +62,7 @@ const importFile = createRoute({
 
 /** The route of the import. */
 export function residentImportRoutes({ authentication, limits }: Parts) {
-  const app = new OpenAPIHono<TenantEnv>();
+  const app = new Routes<TenantEnv>();
   let running = 0;
   app.openapi({ ...importFile, middleware: [authentication.tenant] }, async (c) => {
     const { scoped, country } = c.var.tenant;
@@ -70,7 +72,7 @@ export function residentImportRoutes({ authentication, limits }: Parts) {
     running += 1;
     try {
       const report = await scoped.transaction((run) => importBody(c, new Import(run, country, list, limits), limits));
-      return c.json(report, 200);
+      return answer(c, report, 200);
     } finally {
       running -= 1;
     }

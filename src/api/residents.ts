@@ -1,5 +1,5 @@
 /** Routes of residents, one at a time. API process. */
-import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import { createRoute, z } from '@hono/zod-openapi';
 import { readList } from '../db/lists.ts';
 import {
   createResident,
@@ -10,10 +10,12 @@ import {
   updateResident,
 } from '../db/residents.ts';
 import { uniqueViolation } from '../db/scope.ts';
+import { answer } from './answer.ts';
 import type { TenantEnv } from './authentication.ts';
 import type { Parts } from './parts.ts';
 import { notFound, ProblemFault } from './problems.ts';
 import { readContacts, residentChange, residentInput, residentSchema, residentView } from './resident-schemas.ts';
+import { Routes } from './routes.ts';
 import {
   firstId,
   idOf,
@@ -96,12 +98,12 @@ async function referenced<Result>(work: Promise<Result>): Promise<Result> {
 export function residentRoutes({ authentication, json }: Parts) {
   const middleware = [authentication.tenant];
   const withBody = [authentication.tenant, json];
-  const app = new OpenAPIHono<TenantEnv>();
+  const app = new Routes<TenantEnv>();
   app.openapi({ ...createOne, middleware: withBody }, async (c) => {
     const { contacts, ...fields } = c.req.valid('json');
     const { country, scoped } = c.var.tenant;
     const row = await referenced(createResident(scoped.run, fields, readContacts(contacts, country)));
-    return c.json(residentView(row), 201);
+    return answer(c, residentView(row), 201);
   });
   app.openapi({ ...pageAll, middleware }, async (c) => {
     const { run } = c.var.tenant.scoped;
@@ -111,12 +113,12 @@ export function residentRoutes({ authentication, json }: Parts) {
     if (list !== undefined && rows.length === 0 && (await readList(run, list)) === undefined) {
       throw new ProblemFault('unknown-list', 'There is no such list.', { field: 'list' });
     }
-    return c.json(pageOf(rows, limit, idOf, residentView), 200);
+    return answer(c, pageOf(rows, limit, idOf, residentView), 200);
   });
   app.openapi({ ...readOne, middleware }, async (c) => {
     const row = await readResident(c.var.tenant.scoped.run, c.req.valid('param').id);
     if (row === undefined) throw notFound('resident');
-    return c.json(residentView(row), 200);
+    return answer(c, residentView(row), 200);
   });
   app.openapi({ ...changeOne, middleware: withBody }, async (c) => {
     const { contacts, ...fields } = c.req.valid('json');
@@ -125,7 +127,7 @@ export function residentRoutes({ authentication, json }: Parts) {
     const { id } = c.req.valid('param');
     const row = await referenced(scoped.transaction((run) => updateResident(run, id, fields, read)));
     if (row === undefined) throw notFound('resident');
-    return c.json(residentView(row), 200);
+    return answer(c, residentView(row), 200);
   });
   app.openapi({ ...deleteOne, middleware }, async (c) => {
     if (!(await deleteResident(c.var.tenant.scoped.run, c.req.valid('param').id))) throw notFound('resident');

@@ -2,15 +2,17 @@
  * The route that makes a list of those whose messages stand in certain states. What is `unknown` is sent again by
  * nobody's decision but an operator's: this list, a campaign for it, and its launch. API process.
  */
-import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import { createRoute, z } from '@hono/zod-openapi';
 import { addMembers, createList, type ListRow, readList } from '../db/lists.ts';
 import { readResults } from '../db/results.ts';
 import { only, type Run } from '../db/scope.ts';
 import type { Id, MessageState } from '../handoff.ts';
+import { answer } from './answer.ts';
 import type { TenantEnv } from './authentication.ts';
 import { listInput, listSchema, listView, named } from './lists.ts';
 import type { Parts } from './parts.ts';
 import { withMessages, stateSchema } from './results.ts';
+import { Routes } from './routes.ts';
 import { idParams, jsonBody, jsonResponse, problemResponses, tenantSecurity } from './schemas.ts';
 
 const input = listInput
@@ -35,13 +37,13 @@ const partRows = 2_000;
 
 /** The route of lists of results. */
 export function resultListRoutes({ authentication, json }: Parts) {
-  const app = new OpenAPIHono<TenantEnv>();
+  const app = new Routes<TenantEnv>();
   app.openapi({ ...createOne, middleware: [authentication.tenant, json] }, async (c) => {
     const { scoped } = c.var.tenant;
     const campaign = await withMessages(scoped.run, c.req.valid('param').id);
     const { name, states } = c.req.valid('json');
     const list = await named(scoped.transaction((run) => listOf(run, campaign, name, new Set(states))));
-    return c.json(listView(list), 201);
+    return answer(c, listView(list), 201);
   });
   return app;
 }

@@ -1,12 +1,14 @@
 /** Routes of what became of each recipient: pages of JSON, and the whole as a streamed CSV file. API process. */
-import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import { createRoute, z } from '@hono/zod-openapi';
 import { readCampaign } from '../db/campaigns.ts';
 import { type ResultRow, readResults } from '../db/results.ts';
 import type { Run } from '../db/scope.ts';
 import { type Id, type MessageState, messageStateCodes } from '../handoff.ts';
+import { answer } from './answer.ts';
 import type { TenantEnv } from './authentication.ts';
 import type { Parts } from './parts.ts';
 import { notFound, ProblemFault } from './problems.ts';
+import { Routes } from './routes.ts';
 import {
   idParams,
   idSchema,
@@ -79,7 +81,7 @@ const wholeFile = createRoute({
 /** Routes of a campaign's results. */
 export function resultRoutes({ authentication, replica }: Parts) {
   const middleware = [authentication.tenant];
-  const app = new OpenAPIHono<TenantEnv>();
+  const app = new Routes<TenantEnv>();
   app.openapi({ ...pageAll, middleware }, async (c) => {
     const { organisation, scoped } = c.var.tenant;
     const campaign = c.req.valid('param').id;
@@ -93,7 +95,8 @@ export function resultRoutes({ authentication, replica }: Parts) {
     // Somebody else's campaign shows no rows, just like one without results, or whose results were removed; only then
     // they must be told apart.
     if (rows.length === 0) await withMessages(scoped.run, campaign);
-    return c.json(
+    return answer(
+      c,
       pageOf(
         rows,
         limit,
