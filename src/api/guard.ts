@@ -3,7 +3,7 @@
  * address and each key, and so many unknown keys a minute for each address. API process; each process counts by itself.
  */
 import type { IncomingMessage } from 'node:http';
-import { BlockList } from 'node:net';
+import { BlockList, type Socket } from 'node:net';
 import type { Context, MiddlewareHandler } from 'hono';
 import type { Clock } from '../clock.ts';
 import { clientAddress, proxiesOf } from './client-address.ts';
@@ -23,6 +23,9 @@ const provenMax = 1000;
 export class Guard {
   private readonly clock: Clock;
   private readonly proxies: BlockList;
+  private readonly trustsProxies: boolean;
+  /** Other ends of connections, by which most requests are known. */
+  private readonly peers = new WeakMap<Socket, string | undefined>();
   private readonly addresses: Rate;
   private readonly keys: Rate;
   private readonly failures: Rate;
@@ -34,16 +37,17 @@ export class Guard {
     const { addressRequestsPerSecondMax, keyRequestsPerSecondMax, failedKeysPerMinuteMax } = limits;
     this.clock = clock;
     this.proxies = proxiesOf(limits.trustedProxies) ?? new BlockList();
+    this.trustsProxies = this.proxies.rules.length > 0;
     this.addresses = new Rate(addressRequestsPerSecondMax, addressRequestsPerSecondMax * burstSeconds);
     this.keys = new Rate(keyRequestsPerSecondMax, keyRequestsPerSecondMax * burstSeconds);
     this.failures = new Rate(failedKeysPerMinuteMax / 60, failedKeysPerMinuteMax);
   }
 
   /** Middleware of every route. */
-  readonly everyone: MiddlewareHandler = async (c, next) => {
+  readonly everyone: MiddlewareHandler = (c, next) => {
     const address = this.addressOf(c);
     if (address !== undefined) refuse(this.addresses.take(address, this.clock.monotonicMs()), 'from this address');
-    await next();
+    return next();
   };
 
   /** Counts a request with a known key; throws the problem of one that is too many. */
@@ -85,8 +89,12 @@ export class Guard {
   }
 
   private addressOf(c: Context): string | undefined {
-    const { incoming } = (c.env ?? {}) as { readonly incoming?: IncomingMessage };
-    return clientAddress(incoming?.socket.remoteAddress, c.req.header('x-forwarded-for'), this.proxies);
+    const { socket } = ((c.env ?? {}) as { readonly incoming?: IncomingMessage }).incoming ?? {};
+    if (socket === undefined) return undefined;
+    const forwarded = this.trustsProxies ? c.req.header('x-forwarded-for') : undefined;
+    if (forwarded !== undefined) return clientAddress(socket.remoteAddress, forwarded, this.proxies);
+    if (!this.peers.has(socket)) this.peers.set(socket, clientAddress(socket.remoteAddress, undefined, this.proxies));
+    return this.peers.get(socket);
   }
 }
 
