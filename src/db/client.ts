@@ -70,6 +70,9 @@ export function connect(options: DatabaseOptions): Database {
     keepAlive: true,
     pipeline: options.pipelines === true,
   });
+  // Without a listener a connection that ends between two statements would end the process. The statement in hand is
+  // told of a lost connection too.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   pool.on('error', (error) => options.log.warn('postgres.connection.lost', {}, error));
   return {
     pool,
@@ -94,9 +97,6 @@ function decimal(id: Id): Id {
 
 async function transaction<T>(pool: pg.Pool, setting: string, work: (session: Session) => Promise<T>): Promise<T> {
   const client = await pool.connect().catch(unusable);
-  // Without a listener a connection that ends between two statements would end the process.
-  const onError = () => undefined;
-  client.on('error', onError);
   let alive = true;
   try {
     await client.query(`begin;${setting}`);
@@ -111,7 +111,6 @@ async function transaction<T>(pool: pg.Pool, setting: string, work: (session: Se
     if (!alive || isServerTrouble(error)) return unusable(error);
     throw error;
   } finally {
-    client.off('error', onError);
     client.release(!alive);
   }
 }

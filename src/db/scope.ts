@@ -52,13 +52,28 @@ const scopeStatement = {
 /** Connections on which `scopeStatement` is prepared. */
 const prepared = new WeakSet<PoolClient>();
 
-type Wire = Connection & {
-  bind(message: { portal: string; statement: string; values: readonly string[] }): void;
-  execute(message: { portal: string; rows: number }): void;
-};
+/** What a statement's rows look like: pg's own reading of the description, which is the same each time. */
+type Shape = Pick<Reading, 'fields' | '_parsers' | '_prebuiltEmptyResultObject'>;
+type Reading = { fields: unknown[]; _parsers: unknown; _prebuiltEmptyResultObject: unknown };
+
+type Wire = Connection & { describe(): void };
+
+/** What is known of the statements that a connection has prepared. `undescribed` does not ask for a description. */
+type Known = { readonly shapes: Map<string, Shape>; readonly undescribed: Wire };
+const known = new WeakMap<Wire, Known>();
+
+function knownOf(connection: Wire): Known {
+  const found = known.get(connection);
+  if (found !== undefined) return found;
+  const undescribed = Object.create(connection, { describe: { value: ignore } }) as Wire;
+  const fresh = { shapes: new Map<string, Shape>(), undescribed };
+  known.set(connection, fresh);
+  return fresh;
+}
 
 type QueryMethods = {
   prepare(connection: Wire): void;
+  handleRowDescription(message: unknown): void;
   handleDataRow(message: unknown): void;
   handleCommandComplete(message: unknown, connection: Wire): void;
 };
@@ -66,18 +81,37 @@ const plain = Query.prototype as unknown as QueryMethods;
 
 /** A query that is preceded by the scope's setting, in the same write and the same transaction. */
 class ScopedQuery extends Query {
-  readonly setting: readonly string[];
+  readonly setting: Buffer;
+  readonly statement: string | undefined;
+  /** Also where it has neither name nor values: a simple query would not be preceded by the setting. */
+  readonly queryMode = 'extended';
+  connection: Wire | undefined;
   scopeSet = false;
+  declare _result: Reading;
+  declare _accumulateRows: boolean;
 
-  constructor(setting: readonly string[], { plannedOnce, ...statement }: Statement, values: Values, done: Done) {
-    super({ ...statement, values: [...values] }, done);
-    this.setting = [...setting, planMode(plannedOnce)];
+  constructor(setting: Buffer, { name, text }: Statement, values: Values, done: Done) {
+    super({ ...(name === undefined ? {} : { name }), text, values: [...values] }, done);
+    this.setting = setting;
+    this.statement = name;
   }
 
   prepare(connection: Wire): void {
-    connection.bind({ portal: '', statement: scopeStatement.name, values: this.setting });
-    connection.execute({ portal: '', rows: 0 });
-    plain.prepare.call(this, connection);
+    this.connection = connection;
+    connection.stream.write(this.setting);
+    const { shapes, undescribed } = knownOf(connection);
+    const shape = this.statement === undefined ? undefined : shapes.get(this.statement);
+    if (shape === undefined) return plain.prepare.call(this, connection);
+    Object.assign(this._result, shape);
+    this._accumulateRows = true;
+    plain.prepare.call(this, undescribed);
+  }
+
+  handleRowDescription(message: unknown): void {
+    plain.handleRowDescription.call(this, message);
+    if (this.statement === undefined || this.connection === undefined) return;
+    const { fields, _parsers, _prebuiltEmptyResultObject } = this._result;
+    knownOf(this.connection).shapes.set(this.statement, { fields, _parsers, _prebuiltEmptyResultObject });
   }
 
   handleDataRow(message: unknown): void {
@@ -90,8 +124,27 @@ class ScopedQuery extends Query {
   }
 }
 
-function planMode(plannedOnce: true | undefined): string {
-  return plannedOnce === true ? 'force_generic_plan' : 'auto';
+/** Messages that bind and execute `scopeStatement` (PostgreSQL protocol, "Message Formats"). */
+function settingMessages(values: readonly string[]): Buffer {
+  const int16 = (value: number) => Buffer.from([value >> 8, value & 0xff]);
+  const sized = (bytes: Buffer, own: number) => {
+    const size = Buffer.alloc(4);
+    size.writeInt32BE(bytes.length + own);
+    return Buffer.concat([size, bytes]);
+  };
+  const parameters = values.map((value) => sized(Buffer.from(value), 0));
+  const bind = [Buffer.from(`\0${scopeStatement.name}\0`), int16(0), int16(values.length), ...parameters, int16(0)];
+  const execute = Buffer.alloc(5);
+  return Buffer.concat([Buffer.from('B'), sized(Buffer.concat(bind), 4), Buffer.from('E'), sized(execute, 4)]);
+}
+
+/** The setting for statements that are planned each time, and for those that are planned once. */
+type Settings = { readonly values: readonly string[]; readonly auto: Buffer; readonly once: Buffer };
+
+function settingsOf(scope: Scope): Settings {
+  const setting = settingOf(scope);
+  const values = [...setting, 'auto'];
+  return { values, auto: settingMessages(values), once: settingMessages([...setting, 'force_generic_plan']) };
 }
 
 type Done = (error: Error | undefined | null, result: { rows: unknown[] }) => void;
@@ -111,7 +164,6 @@ function isUnavailable(error: DatabaseError): boolean {
   return /^(?:08|53|55P03|57|58)/u.test(error.code ?? '');
 }
 
-/** The statement in hand is told of a lost connection too. */
 function ignore(): void {}
 
 async function withClient<Result>(pool: Pool, work: (client: PoolClient) => Promise<Result>): Promise<Result> {
@@ -119,22 +171,19 @@ async function withClient<Result>(pool: Pool, work: (client: PoolClient) => Prom
   let broken = false;
   try {
     client = await pool.connect();
-    // Without a listener a connection that ends between two statements would end the process.
-    client.on('error', ignore);
     return await work(client);
   } catch (error) {
     // A connection whose statement was refused is sound; any other error leaves its state unknown.
     broken = !(error instanceof DatabaseError) || isUnavailable(error);
     throw broken ? new Fault('postgres', 'PostgreSQL cannot be used at the moment', { cause: error }) : error;
   } finally {
-    client?.off('error', ignore);
     client?.release(broken);
   }
 }
 
 function runScoped<Row extends QueryResultRow>(
   client: PoolClient,
-  setting: readonly string[],
+  setting: Buffer,
   statement: Statement,
   values: Values,
 ): Promise<Row[]> {
@@ -155,17 +204,17 @@ async function runPlain<Row extends QueryResultRow>(
 
 /** Statements on behalf of `scope`. Errors of the server that mean "not now" become `Fault('postgres')`. */
 export function scoped(database: Database, scope: Scope): Scoped {
-  const setting = settingOf(scope);
+  const settings = settingsOf(scope);
   const transaction = <Result>(work: (session: Session) => Promise<Result>) =>
     scope === 'platform' ? database.platform(work) : database.tenant(scope.organisation, work);
   return {
     run: (statement, values = []) =>
       withClient(database.pool, async (client) => {
         if (!prepared.has(client)) {
-          await runPlain(client, scopeStatement, [...setting, planMode(undefined)]);
+          await runPlain(client, scopeStatement, settings.values);
           prepared.add(client);
         }
-        return await runScoped(client, setting, statement, values);
+        return await runScoped(client, statement.plannedOnce ? settings.once : settings.auto, statement, values);
       }),
     transaction: (work) =>
       transaction(({ client }) => work((statement, values = []) => runPlain(client, statement, values))),
