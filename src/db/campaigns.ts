@@ -39,13 +39,30 @@ const columns = `c.id, c.name, c.nature, c.status, c.sender, c.audience, c.conte
 const insertCampaign: Statement = {
   name: 'campaign_insert',
   plannedOnce: true,
-  text: `with unknown as (
-      select i.id from unnest($8::bigint[]) as i (id) where not exists (select from lists l where l.id = i.id)),
-    c as (insert into campaigns
+  text: `insert into campaigns
       (organisation_id, name, nature, sender, audience, contents, default_language, validity_seconds)
-      select ${me}, $1, $2, $3, $4, $5, $6, $7 where not exists (select from unknown) returning *)
-    select ${columns}, (select array_agg(id::text) from unknown) as "unknownLists"
-    from (select) one left join c on true`,
+    select ${me}, $1, $2, $3, $4, $5, $6, $7
+      where (select count(*) from lists where id = any ($8::bigint[])) = cardinality($8::bigint[])
+    returning id, created_at as "createdAt"`,
+};
+
+/** What a campaign has while it is a draft. */
+const draftState = {
+  status: 'draft',
+  recipients: 0,
+  duplicates: 0,
+  unreachable: null,
+  launchedAt: null,
+  plannedAt: null,
+  expiresAt: null,
+  finishedAt: null,
+  messagesRemovedAt: null,
+} as const satisfies Partial<CampaignRow>;
+
+const selectUnknownLists: Statement = {
+  name: 'campaign_unknown_lists',
+  text: `select i.id::text from unnest($1::bigint[]) as i (id)
+    where not exists (select from lists l where l.id = i.id)`,
 };
 
 /** A draft, or the lists of its audience that the organisation does not have. */
@@ -53,15 +70,18 @@ export type CreatedCampaign =
   | { readonly kind: 'created'; readonly campaign: CampaignRow }
   | { readonly kind: 'unknown-lists'; readonly lists: readonly Id[] };
 
-/** Creates a draft, unless its audience has lists that do not exist. */
+/** Creates a draft, unless its audience has lists that do not exist. It names each once. */
 export async function createCampaign(run: Run, draft: CampaignDraft): Promise<CreatedCampaign> {
   const { name, nature, sender, audience, contents, defaultLanguage, validitySeconds } = draft;
   const lists = 'lists' in audience ? audience.lists : [];
   const texts = [JSON.stringify(audience), JSON.stringify(contents)];
   const values = [name, nature, sender, ...texts, defaultLanguage, validitySeconds, lists];
-  const rows = await run<CampaignRow & { unknownLists: readonly Id[] | null }>(insertCampaign, values);
-  const { unknownLists, ...campaign } = only(rows);
-  return unknownLists === null ? { kind: 'created', campaign } : { kind: 'unknown-lists', lists: unknownLists };
+  const [row] = await run<Pick<CampaignRow, 'id' | 'createdAt'>>(insertCampaign, values);
+  if (row !== undefined) return { kind: 'created', campaign: { ...draft, ...draftState, ...row } };
+  const unknown = await run<{ id: Id }>(selectUnknownLists, [lists]);
+  // Who made the last of them meanwhile has made it possible.
+  if (unknown.length === 0) return await createCampaign(run, draft);
+  return { kind: 'unknown-lists', lists: unknown.map(({ id }) => id) };
 }
 
 const selectCampaign: Statement = {
@@ -147,8 +167,10 @@ export async function moveCampaignRow(run: Run, id: Id, move: CampaignMove): Pro
   return only(await run<CampaignRow>(moveStatement, [id, move.to, move.launches, move.tell, move.traceParent]));
 }
 
-const served = `p.channel = 'sms' and p.opted_out_at is null
-  and exists (select from unnest($5::text[]) as prefix where starts_with(p.address, '+' || prefix))`;
+/** SQL: a message can go to this contact point by a carrier that serves one of these beginnings of addresses. */
+const isServed = (beginnings: string) =>
+  `p.channel = 'sms' and p.opted_out_at is null and p.address ^@ any (${beginnings}::text[])`;
+const beginningsOf = (prefixes: readonly string[]) => prefixes.map((prefix) => `+${prefix}`);
 
 const launchStatement: Statement = {
   name: 'campaign_launch',
@@ -157,8 +179,8 @@ const launchStatement: Statement = {
         expires_at = now() + validity_seconds * interval '1 second'
       where id = $1 and status = $2 and case when audience ? 'lists'
         then exists (select from list_members m join contact_points p on p.resident_id = m.resident_id
-          where m.list_id = any (array(select jsonb_array_elements_text(audience -> 'lists')::bigint)) and ${served})
-        else exists (select from contact_points p where ${served}) end
+          where m.list_id = any (translate(audience ->> 'lists', '[]"', '{}')::bigint[]) and ${isServed('$5')})
+        else exists (select from contact_points p where ${isServed('$5')}) end
       returning *),
     told as (insert into outbox (organisation_id, campaign_id, command)
       select ${me}, c.id, $4 from c where $4::text is not null)
@@ -180,7 +202,7 @@ export async function launchCampaignRow(
     move.from,
     move.to,
     move.tell,
-    prefixes,
+    beginningsOf(prefixes),
     move.traceParent,
   ]);
   return moved;
@@ -189,15 +211,13 @@ export async function launchCampaignRow(
 const anyRecipient: Statement = {
   name: 'campaign_any_recipient',
   text: `select exists (select from contact_points p
-      where p.channel = 'sms' and p.opted_out_at is null
-        and exists (select from unnest($2::text[]) as prefix where starts_with(p.address, '+' || prefix))
-        and ($1::bigint[] is null or exists (select from list_members m
+      where ${isServed('$2')} and ($1::bigint[] is null or exists (select from list_members m
           where m.list_id = any ($1) and m.resident_id = p.resident_id))) as any`,
 };
 
 /** True when a message can go to somebody of the audience by a carrier that serves one of `prefixes`. */
 export async function hasRecipient(run: Run, audience: Audience, prefixes: readonly string[]): Promise<boolean> {
   const lists = 'lists' in audience ? audience.lists : null;
-  const [row] = await run<{ any: boolean }>(anyRecipient, [lists, prefixes]);
+  const [row] = await run<{ any: boolean }>(anyRecipient, [lists, beginningsOf(prefixes)]);
   return row?.any ?? false;
 }
