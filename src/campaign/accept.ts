@@ -1,7 +1,8 @@
 /**
  * Commands to a campaign become facts: its new status and the planner's command are written in one
  * transaction, and only then does the command go to the stream. API process. A command that never reaches the
- * stream is found in the outbox by the planner, which empties it too, so nothing here waits long for Redis.
+ * stream is found in the outbox by the planner, which empties it too, so nothing here waits long for Redis. A launch
+ * needs no row there: the planner looks for launched campaigns all the time.
  */
 import assert from 'node:assert';
 import type { Clock } from '../clock.ts';
@@ -18,7 +19,7 @@ export type Accepted =
   | { readonly kind: 'refused'; readonly because: string }
   | { readonly kind: 'no-recipients' };
 
-/** A command that the planner has to be told, and finds in the outbox otherwise. */
+/** A command that the planner has to be told, and finds by itself otherwise. */
 export type Told = { readonly campaign: Id; readonly command: CampaignCommand };
 
 /**
@@ -55,12 +56,7 @@ export async function acceptLaunch(
 ): Promise<Accepted | undefined> {
   const move = moveCampaign('draft', 'launch', false);
   assert(move.kind === 'moved', 'a draft can be launched');
-  const moved = await launchCampaignRow(
-    run,
-    id,
-    { from: 'draft', to: move.to, tell: move.tell, traceParent },
-    prefixes,
-  );
+  const moved = await launchCampaignRow(run, id, { from: 'draft', to: move.to, traceParent }, prefixes);
   if (moved === undefined) return undefined;
   return { kind: 'accepted', campaign: moved, told: toldOf(moved, move.tell) };
 }

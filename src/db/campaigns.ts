@@ -147,14 +147,14 @@ const moveStatement: Statement = {
         finished_at = case when $2 = 'cancelled' then now() else finished_at end
       where id = $1 returning *),
     told as (insert into outbox (organisation_id, campaign_id, command)
-      select ${me}, c.id, $4 from c where $4::text is not null)
+      select ${me}, c.id, $4 from c where $4 <> 'launch')
     select ${columns} from c`,
 };
 
 /** What a move changes besides the status. */
 export type CampaignMove = {
   readonly to: CampaignStatus;
-  /** Written to the outbox for the planner. */
+  /** Written to the outbox for the planner, but for a launch: it looks for campaigns that are launched by itself. */
   readonly tell: string | undefined;
   /** Starts the campaign's validity. */
   readonly launches: boolean;
@@ -175,16 +175,13 @@ const beginningsOf = (prefixes: readonly string[]) => prefixes.map((prefix) => `
 const launchStatement: Statement = {
   name: 'campaign_launch',
   plannedOnce: true,
-  text: `with c as (update campaigns set status = $3, launched_at = now(), trace_parent = $6,
-        expires_at = now() + validity_seconds * interval '1 second'
-      where id = $1 and status = $2 and case when audience ? 'lists'
-        then exists (select from list_members m join contact_points p on p.resident_id = m.resident_id
-          where m.list_id = any (translate(audience ->> 'lists', '[]"', '{}')::bigint[]) and ${isServed('$5')})
-        else exists (select from contact_points p where ${isServed('$5')}) end
-      returning *),
-    told as (insert into outbox (organisation_id, campaign_id, command)
-      select ${me}, c.id, $4 from c where $4::text is not null)
-    select ${columns} from c`,
+  text: `update campaigns c set status = $3, launched_at = now(), trace_parent = $5,
+      expires_at = now() + validity_seconds * interval '1 second'
+    where id = $1 and status = $2 and case when audience ? 'lists'
+      then exists (select from list_members m join contact_points p on p.resident_id = m.resident_id
+        where m.list_id = any (translate(audience ->> 'lists', '[]"', '{}')::bigint[]) and ${isServed('$4')})
+      else exists (select from contact_points p where ${isServed('$4')}) end
+    returning ${columns}`,
 };
 
 /**
@@ -194,14 +191,13 @@ const launchStatement: Statement = {
 export async function launchCampaignRow(
   run: Run,
   id: Id,
-  move: { readonly from: CampaignStatus } & Omit<CampaignMove, 'launches'>,
+  move: { readonly from: CampaignStatus } & Pick<CampaignMove, 'to' | 'traceParent'>,
   prefixes: readonly string[],
 ): Promise<CampaignRow | undefined> {
   const [moved] = await run<CampaignRow>(launchStatement, [
     id,
     move.from,
     move.to,
-    move.tell,
     beginningsOf(prefixes),
     move.traceParent,
   ]);

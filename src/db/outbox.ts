@@ -1,7 +1,7 @@
 /**
- * Commands that were committed and may not have reached Redis. The API writes a row with each command and sends the
- * command by the stream as well; the planner looks after rows of a certain age, among them those that a crash between
- * the commit and the stream left behind, and deletes them, many at a time.
+ * Commands that were committed and may not have reached Redis. The API writes a row with each command but a launch,
+ * which its campaign tells of, and sends the command by the stream as well; the planner looks after rows of a certain
+ * age, among them those that a crash between the commit and the stream left behind, and deletes them, many at a time.
  */
 import type { Pool } from 'pg';
 import type { Command, Id } from '../handoff.ts';

@@ -68,7 +68,7 @@ const waitingPerTurn = 16;
 const pauseAfterFailureMs = 1000;
 const outboxAgeMs = 1000;
 const sweepRowsMax = 200;
-/** Launches, which are most of them, cost nothing each. */
+/** Launches, which an API of before wrote, cost nothing each. */
 const outboxRowsMax = 5000;
 const partitionsEveryMs = 3_600_000;
 /** Eight are made. With fewer than this something has been wrong for a month, and there is a month left. */

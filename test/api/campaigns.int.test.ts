@@ -50,7 +50,7 @@ test('campaigns - lists are newest first, by status, in pages', async () => {
   expect(cancelled.body.items.map((item: { id: Id }) => item.id)).toEqual([ids[1]]);
 });
 
-test('campaigns - launch, pause, resume and cancel reach the planner by the stream and by the outbox', async () => {
+test('campaigns - commands reach the planner by the stream, and all but launches by the outbox', async () => {
   const id = await draft();
   const launched = await town.request('POST', `/campaigns/${id}/launch`);
   expect(launched).toMatchObject({ status: 202, body: { status: 'launched' } });
@@ -63,16 +63,18 @@ test('campaigns - launch, pause, resume and cancel reach the planner by the stre
   expect((await town.request('POST', `/campaigns/${id}/cancel`)).body.status).toBe('cancelling');
   const commands = api.published.filter(([campaign]) => campaign === id).map(([, command]) => command);
   expect(commands).toEqual(['launch', 'pause', 'launch', 'pause', 'resume', 'cancel']);
-  expect(await outbox(id)).toEqual(commands);
+  expect(await outbox(id)).toEqual(commands.filter((command) => command !== 'launch'));
 });
 
-test('campaigns - a launch without Redis is a fact all the same, and waits in the outbox', async () => {
+test('campaigns - a command without Redis is a fact, and waits in the outbox if it is no launch', async () => {
   const id = await draft();
   api.redis.down = true;
   const launched = await town.request('POST', `/campaigns/${id}/launch`);
+  const paused = await town.request('POST', `/campaigns/${id}/pause`);
   api.redis.down = false;
   expect(launched).toMatchObject({ status: 202, body: { status: 'launched' } });
-  expect(await outbox(id)).toEqual(['launch']);
+  expect(paused).toMatchObject({ status: 202, body: { status: 'paused' } });
+  expect(await outbox(id)).toEqual(['pause']);
 });
 
 test('campaigns - a command with a field is refused and does nothing, one with an empty object is done', async () => {
