@@ -40,6 +40,8 @@ export class SlotHolder {
   #isLeaving = false;
   #isStopped = false;
   #renewing: Promise<void> | undefined;
+  /** The look that follows the present one, which may have been too early for what it was asked for. */
+  #following: Promise<void> | undefined;
   #cancelRenew: () => void = () => undefined;
   #cancelDistrust: () => void = () => undefined;
 
@@ -59,7 +61,14 @@ export class SlotHolder {
   /** Looks at once; also called when a slot was given back somewhere. */
   async renew(): Promise<void> {
     if (this.#isStopped) return;
-    this.#renewing ??= this.#renewOnce().finally(() => {
+    if (this.#renewing !== undefined) {
+      this.#following ??= this.#renewing.then(() => {
+        this.#following = undefined;
+        return this.renew();
+      });
+      return await this.#following;
+    }
+    this.#renewing = this.#renewOnce().finally(() => {
       this.#renewing = undefined;
     });
     await this.#renewing;

@@ -182,9 +182,8 @@ export class Bind {
     return this.#lines[0]?.link?.isBound === true;
   }
 
-  /** Writes a run that fits `room`. */
+  /** Writes a run that fits `room`; whoever's pace it goes by has been told. */
   submit(run: Run): void {
-    this.pace.spend(run.to - run.from);
     this.#lines[0]?.link?.submit(run);
   }
 

@@ -66,6 +66,12 @@ export class Pace {
     this.#sentInSecond += segments;
   }
 
+  /** The slot is to be another's, who begins with its full rate: what may have been caught up is paid back first. */
+  handOver(nowMs: number): void {
+    this.allowed(nowMs);
+    this.#tokens -= 1 + this.#ratePerMs * this.#burstMs;
+  }
+
   /** The carrier asked for less (ESME_RTHROTTLED, ESME_RMSGQFUL). */
   throttled(nowMs: number): void {
     if (nowMs - this.#throttledAtMs < throttleOnceMs) return;

@@ -1,13 +1,15 @@
 /**
  * The binds that this worker holds of one carrier, and the pump that fills their windows. Runs on the worker's
  * main thread. What goes out first is decided here, at the last moment: whenever a bind has room, the source is
- * asked for the most urgent run, and a part of every window is kept for alerts.
+ * asked for the most urgent run, and a part of every window is kept for alerts. The rate of a slot whose bind is not
+ * bound yet, or not any more, goes to the others as long as the slot is held.
  */
 import type { Clock } from '../clock.ts';
 import type { Log } from '../telemetry.ts';
 import { type AnswerDeliveries, Bind, type BindMeans, type BindSettings, socketMeans } from './bind.ts';
 import type { CloseReason } from '../smpp/session.ts';
 import type { LateAnswer, Run } from './link.ts';
+import type { Pace } from './pace.ts';
 
 /** What a bind can take at this moment, in segments. */
 export type Room = {
@@ -134,6 +136,7 @@ export class Pool {
   async close(slot: number, deadlineMs: number): Promise<void> {
     const bind = this.#binds.get(slot);
     if (bind === undefined) return;
+    bind.pace.handOver(this.#clock.monotonicMs());
     const cancel = this.#clock.after(Math.max(0, deadlineMs - this.#clock.monotonicMs()), () => bind.abandon());
     await bind.stop();
     cancel();
@@ -153,8 +156,9 @@ export class Pool {
     let waitMs = Number.POSITIVE_INFINITY;
     try {
       const binds = [...this.#binds.values()];
+      const spare = binds.filter((bind) => !bind.isBound).map(({ pace }) => pace);
       for (let i = 0; i < binds.length; i++) {
-        waitMs = Math.min(waitMs, this.#fill(binds[(this.#first + i) % binds.length] as Bind));
+        waitMs = Math.min(waitMs, this.#fill(binds[(this.#first + i) % binds.length] as Bind, spare));
       }
       this.#first++;
     } finally {
@@ -175,8 +179,11 @@ export class Pool {
     });
   }
 
-  /** Fills one bind; returns how long it must wait for its pace, Infinity when something else must happen first. */
-  #fill(bind: Bind): number {
+  /**
+   * Fills one bind; returns how long it must wait for its pace, Infinity when something else must happen first.
+   * `spare`: paces of slots whose binds cannot submit: the rate is the slot's, and any bind of ours may use it.
+   */
+  #fill(bind: Bind, spare: readonly Pace[]): number {
     const { window } = this.#settings;
     const most = { alert: window, information: this.#informationWindow };
     for (;;) {
@@ -184,11 +191,15 @@ export class Pool {
       if (room === 0) return Number.POSITIVE_INFINITY;
       const nowMs = this.#clock.monotonicMs();
       if (nowMs >= this.#trustedUntilMs) return Number.POSITIVE_INFINITY;
-      const paced = bind.pace.allowed(nowMs);
-      if (paced < 1) return bind.pace.waitMs(nowMs);
+      // Who was asked for less uses nobody else's rate.
+      const paces = spare.length === 0 || bind.pace.factor < 1 ? [bind.pace] : [bind.pace, ...spare];
+      const pace = paces.find((one) => one.allowed(nowMs) >= 1);
+      if (pace === undefined) return Math.min(...paces.map((one) => one.waitMs(nowMs)));
+      const paced = pace.allowed(nowMs);
       const information = Math.min(room, Math.max(0, this.#informationWindow - bind.inFlight));
       const run = this.#source.next({ paced, alert: room, information, most });
       if (run === undefined) return Number.POSITIVE_INFINITY;
+      pace.spend(run.to - run.from);
       bind.submit(run);
     }
   }

@@ -132,3 +132,26 @@ test('pace - what a process missed while it stood still is caught up, and no sec
     { numRuns: 60 },
   );
 });
+
+test('pace - of a slot that changes hands, used by both as long as they have it, no second is above the rate', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 100, max: 3_000 }), fc.integer({ min: 60, max: 300 }), fc.nat(), (rate, ms, seed) => {
+      const chance = new Chance(seed);
+      const times: number[] = [];
+      let nowMs = 0;
+      const sendUntil = (pace: Pace, endMs: number) => {
+        for (; nowMs < endMs; nowMs += chance.next() < 0.1 ? 45 * chance.next() : 2) sendAll(pace, nowMs, times);
+        nowMs = endMs;
+      };
+      for (let holder = 0; holder < 5; holder++) {
+        const pace = new Pace(rate, nowMs);
+        nowMs += 100 * chance.next();
+        sendUntil(pace, nowMs + 700 * chance.next());
+        pace.handOver(nowMs);
+        sendUntil(pace, nowMs + ms);
+      }
+      expect(peakOf(times)).toBeLessThanOrEqual(Math.ceil(1.02 * rate));
+    }),
+    { numRuns: 60 },
+  );
+});

@@ -164,6 +164,16 @@ test('holder - one that was stopped and goes on closes everything before anythin
   expect(binds.open_.size).toBe(0);
 });
 
+test('holder - a slot that is given back while it looks is looked for once more, however often it is told', async () => {
+  await started(slotOf(0));
+  const looks = [holder.renew(), holder.renew(), holder.renew()];
+  await answers.answer([slotOf(0)]);
+  await answers.answer([slotOf(0), slotOf(1)]);
+  await Promise.all(looks);
+  expect(binds.done).toEqual(['open 0', 'open 1']);
+  expect(answers.asked).toEqual([]);
+});
+
 test('holder - a slot with another token is another lease: the old bind is closed at once', async () => {
   await started(slotOf(0, '1'));
   await clock.advance(leaseMs / 4);
