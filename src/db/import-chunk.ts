@@ -23,8 +23,15 @@ export type ImportColumns = {
   readonly contacts: boolean;
 };
 
-/** Gives one row: `created`, `updated`, and `isWhole`, which is false where it has to be undone and repeated. */
-export type ImportStatement = { readonly statement: Statement; readonly values: readonly unknown[] };
+/**
+ * Gives one row: `created`, `updated`, and `isWhole`, which is false where it has to be undone and repeated. Or none,
+ * where it creates `created` residents or fails.
+ */
+export type ImportStatement = {
+  readonly statement: Statement;
+  readonly values: readonly unknown[];
+  readonly created?: number;
+};
 
 const fields = ['first_name', 'last_name', 'language', 'street', 'postcode', 'city'] as const;
 const fieldList = fields.join(', ');
@@ -112,20 +119,27 @@ export function mergingChunk(
   };
 }
 
-/** Each number is one of `$10`, of the resident at the place that `$9` says. */
+/** Contact points from parameters: places of their residents in the chunk, and addresses. */
+const pointsOf = (channel: Channel, first: number) =>
+  `select (select ${me}), (select ids from ids)[place], '${channel}', address
+      from (select unnest($${first}::int[]) as place, unnest($${first + 1}::text[]) as address) c`;
+
+/**
+ * Residents are the main part, so that they are written first: the triggers of the others then know that they are there
+ * (0012_import_written.sql of src/db/migrations). Looks nothing up, so that one plan is right however tables grow.
+ */
 const newStatement: Statement = {
+  name: 'import_new',
   text: `with ids as materialized (select array_agg(first_id | nextval('id_seq')) as ids
       from (select floor(extract(epoch from clock_timestamp()) * 1000)::bigint << 22 as first_id) f,
         generate_series(1, $1::int)),
-    fresh as (insert into residents (id, organisation_id, external_reference, ${fieldList})
-      select (select ids from ids)[place], (select ${me}), reference, ${fieldList}
-      from (select generate_series(1, $1::int) as place, ${lines(2, ['reference', ...fields])}) i),
     added as (insert into contact_points (organisation_id, resident_id, channel, address)
-      select (select ${me}), (select ids from ids)[place], ${contact}
-      from (select unnest($9::int[]) as place, unnest($10::text[]) as c) c),
+      ${pointsOf('sms', 9)} union all ${pointsOf('voice', 11)}),
     members as (insert into list_members (organisation_id, list_id, resident_id)
-      select (select ${me}), $11::bigint, unnest(ids) from ids where $11::bigint is not null)
-    select $1::int as created, 0 as updated, true as "isWhole"`,
+      select (select ${me}), $13::bigint, unnest(ids) from ids where $13::bigint is not null)
+    insert into residents (id, organisation_id, external_reference, ${fieldList})
+      select id, (select ${me}), reference, ${fieldList}
+      from (select unnest((select ids from ids)) as id, ${lines(2, ['reference', ...fields])}) i`,
 };
 
 /**
@@ -133,11 +147,20 @@ const newStatement: Statement = {
  * is.
  */
 export function newChunk(residents: readonly ImportedResident[], list: Id | undefined): ImportStatement {
-  const places = residents.flatMap(({ contacts }, index) => contacts.map(() => index + 1));
-  const contacts = residents.flatMap((resident) => resident.contacts.map(packed));
-  const values = [residents.length, ...residentValues(residents), int4Array(places), textArray(contacts), list];
-  return { statement: newStatement, values };
+  const points = { sms: { places: [], addresses: [] }, voice: { places: [], addresses: [] } } as NewPoints;
+  residents.forEach(({ contacts }, index) => {
+    for (const { channel, address } of contacts) {
+      points[channel].places.push(index + 1);
+      points[channel].addresses.push(address);
+    }
+  });
+  const { sms, voice } = points;
+  const ofPoints = [sms, voice].flatMap(({ places, addresses }) => [int4Array(places), textArray(addresses)]);
+  const values = [residents.length, ...residentValues(residents), ...ofPoints, list];
+  return { statement: newStatement, values, created: residents.length };
 }
+
+type NewPoints = Record<Channel, { readonly places: number[]; readonly addresses: string[] }>;
 
 function residentValues(residents: readonly ImportedResident[]): Buffer[] {
   const texts = (value: (resident: ImportedResident) => string | null) => textArray(residents.map(value));

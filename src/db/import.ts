@@ -101,10 +101,11 @@ export class ResidentWriter {
     return { text };
   }
 
-  async #attempt({ statement, values }: ImportStatement, before: Statement): Promise<Written> {
+  async #attempt({ statement, values, created }: ImportStatement, before: Statement): Promise<Written> {
     try {
       // Both are on their way before either is answered.
       const [, rows] = await Promise.all([this.#run(before), this.#run<WrittenRow>(statement, values)]);
+      if (created !== undefined) return { kind: 'written', counts: { created, updated: 0 } };
       const { isWhole, ...counts } = only(rows);
       if (isWhole) return { kind: 'written', counts };
       return { kind: 'raced', because: new Fault('postgres', 'others keep changing the residents of the import') };

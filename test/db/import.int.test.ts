@@ -236,6 +236,53 @@ test('residents - many written at once are checked too, where one of them is som
   expect(await orphans()).toBe(0);
 });
 
+test('residents - nothing hangs on one whom the same transaction wrote and then undid or deleted', async () => {
+  const [place, other] = [await town(), await town()];
+  const write = 'insert into residents (organisation_id) select $1 from generate_series(1, 3) returning id';
+  const ways = [
+    { way: 'undone', undo: () => 'rollback to savepoint before', of: place },
+    { way: 'deleted', undo: (id: Id) => `delete from residents where id = ${id}`, of: place },
+    { way: 'gone with all', undo: () => `delete from organisations where id = ${place.id}`, of: place },
+    { way: 'of somebody else', undo: () => 'select', of: other },
+  ];
+  for (const { way, undo, of } of ways) {
+    const point = `insert into contact_points (organisation_id, resident_id, channel, address)
+      select ${of.id}, $1, 'sms', 'x'`;
+    const member = `insert into list_members (organisation_id, list_id, resident_id) select ${of.id}, ${of.list}, $1`;
+    for (const hang of [point, member]) {
+      await owner.query('begin; savepoint before');
+      const id = (await owner.query<{ id: Id }>(write, [place.id])).rows[1]!.id;
+      await owner.query(undo(id));
+      await expect(owner.query(hang, [id]), way).rejects.toMatchObject({ code: '23503' });
+      await owner.query('rollback');
+    }
+  }
+});
+
+test('residents - one who is deleted by the statement that hangs something on them takes it along', async () => {
+  const place = await town();
+  const write = 'insert into residents (organisation_id) select $1 from generate_series(1, 3) returning id';
+  await place.scope.transaction(async (run) => {
+    const id = (await run<{ id: Id }>({ text: write }, [place.id]))[1]!.id;
+    const text = `with gone as (delete from residents where id = $2)
+      insert into contact_points (organisation_id, resident_id, channel, address) values ($1, $2, 'sms', 'x')`;
+    await run({ text }, [place.id, id]);
+  });
+  expect(await orphans()).toBe(0);
+});
+
+test('residents - some of many on a list that is somebody else’s are refused beside those that may be', async () => {
+  const [place, other] = [await town(), await town()];
+  const write = 'insert into residents (organisation_id) select $1 from generate_series(1, 3) returning id';
+  const joined = place.scope.transaction(async (run) => {
+    const ids = (await run<{ id: Id }>({ text: write }, [place.id])).map(({ id }) => id);
+    const text = `insert into list_members (organisation_id, list_id, resident_id)
+      select $1, l, r from unnest($2::bigint[]) as l, unnest($3::bigint[]) as r`;
+    await run({ text }, [place.id, [place.list, other.list], ids]);
+  });
+  await expect(joined).rejects.toMatchObject({ code: '23503', constraint: 'list_members_own_list' });
+});
+
 test('residents - their keys do not change, nor those of what hangs on them', async () => {
   const [place, other] = [await town(), await town()];
   await write(place, [person('1', '+33639980001')]);
