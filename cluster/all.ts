@@ -12,7 +12,7 @@ import { loadCarriers, loadSettings, unknownSettings } from '../config/load.ts';
 import type { Settings } from '../config/schema.ts';
 import { tellUnknown } from '../config/unknown.ts';
 import { ensureRolePasswords, migrate, urlOfRole } from '../src/db/migrate.ts';
-import { Fault, isFault } from '../src/fault.ts';
+import { isFault } from '../src/fault.ts';
 import { type Child, startChild, type Surroundings } from './children.ts';
 import { demoPasswordEnv, writeCarriersFile, writeSimulatorFile } from './demo-carriers.ts';
 import { demonstrate } from './demo-run.ts';
@@ -21,6 +21,7 @@ import { type Guard, guardServers } from './embedded-guard.ts';
 import { seldom, waitingText } from './migration.ts';
 import { writeOperatorFile } from './operator-file.ts';
 import { loadSecrets, type Secrets } from './secrets.ts';
+import { wordsOf } from './words.ts';
 
 /** Workers that `npm start` runs. */
 const workers = 2;
@@ -154,12 +155,8 @@ async function surroundingsOf(
 
 async function prepareDatabase(ownerUrl: string, { apiPassword, servicePassword }: Secrets): Promise<void> {
   stopping.signal.throwIfAborted();
-  try {
-    await migrate(ownerUrl, { onBusy: seldom((waiting) => say(`the migration ${waitingText(waiting)}`)) });
-    await ensureRolePasswords(ownerUrl, { api: apiPassword, service: servicePassword });
-  } catch (cause) {
-    throw new Fault('postgres', 'PostgreSQL cannot be used; check DATABASE_URL and that the server runs', { cause });
-  }
+  await migrate(ownerUrl, { onBusy: seldom((waiting) => say(`the migration ${waitingText(waiting)}`)) });
+  await ensureRolePasswords(ownerUrl, { api: apiPassword, service: servicePassword });
 }
 
 /** What the processes of the cluster share, and the two ways into PostgreSQL. */
@@ -241,13 +238,10 @@ async function stopRunning(): Promise<void> {
   for (let part = running.shift(); part !== undefined; part = running.shift()) await part.stop();
 }
 
-/** What went wrong, in words, with what is behind it; a bug keeps its stack. */
-function wordsOf(error: unknown): string {
-  if (!isFault(error)) return error instanceof Error ? (error.stack ?? error.message) : String(error);
-  const details = error.details.filter((detail) => !error.message.includes(detail));
-  const because: string[] = [];
-  for (let cause = error.cause; cause instanceof Error; cause = cause.cause) because.push(cause.message);
-  return [error.message, ...details, ...because].filter((line) => line !== '').join('\n  ');
+/** What went wrong, in words; a bug keeps its stack. */
+function told(error: unknown): string {
+  if (isFault(error)) return wordsOf(error);
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
 const flags = flagsOf(process.argv.slice(2));
@@ -265,7 +259,7 @@ work.then(
   (error: unknown) => {
     // Whatever fails while everything is being stopped fails because of that.
     if (stopping.signal.aborted) return undefined;
-    process.stderr.write(`${wordsOf(error)}\n`);
+    process.stderr.write(`${told(error)}\n`);
     return end(1);
   },
 );

@@ -10,6 +10,7 @@ import { createLog, createMetrics, type Log, type Metrics } from '../src/telemet
 import type { Tracer } from '../src/tracing.ts';
 import { Health, type Unready } from './health.ts';
 import { startTracing } from './tracing.ts';
+import { wordsOf } from './words.ts';
 
 /** What a process has to work with. */
 export type Context = {
@@ -101,7 +102,8 @@ function settingsOrExit(): Settings {
 async function report(role: string, error: unknown, log: Log): Promise<void> {
   log.error('process.start-failed', {}, error);
   if (!isFault(error)) return;
-  process.stderr.write(`${role}: ${error.message}\n`);
+  const words = wordsOf(error);
+  process.stderr.write(`${role}: ${words}\n`);
   if (process.send === undefined) return;
-  await new Promise<void>((resolve) => process.send?.({ failed: error.message }, () => resolve()));
+  await new Promise<void>((resolve) => process.send?.({ failed: words }, () => resolve()));
 }

@@ -143,6 +143,9 @@ function numberOf(flags: Flags, flag: keyof typeof sizeOptions, bounds: Bounds):
 /** Binds of all carriers together that are worth a table. */
 const bindsMost = 100_000;
 
+/** A year. */
+const secondsMost = 8_760 * 3_600;
+
 const unitSeconds = { s: 1, m: 60, h: 3_600 } as const;
 
 function secondsOf(flags: Flags): number {
@@ -150,6 +153,6 @@ function secondsOf(flags: Flags): number {
   if (text === undefined) throw new Fault('input', '--deadline is missing');
   const match = /^(\d+(?:\.\d+)?)(s|m|h)$/.exec(String(text));
   const seconds = Number(match?.[1]) * unitSeconds[(match?.[2] ?? 's') as keyof typeof unitSeconds];
-  if (seconds > 0) return seconds;
-  throw new Fault('input', '--deadline must be a time above 0 such as 90s, 30m or 2h');
+  if (seconds > 0 && seconds <= secondsMost) return seconds;
+  throw new Fault('input', '--deadline must be a time such as 90s, 30m or 2h, above 0 and at most 8760h');
 }

@@ -137,7 +137,8 @@ function readJson(path: string): unknown {
     return JSON.parse(text);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : 'it cannot be parsed';
-    throw wrong(`The carriers file ${path} is not JSON`, [reason]);
+    // Of what is no carriers file at all nothing is quoted: it may be a file of secrets.
+    throw wrong(`The carriers file ${path} is not JSON`, [/^\s*\{/.test(text) ? reason : 'it must begin with {']);
   }
 }
 

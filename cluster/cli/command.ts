@@ -18,7 +18,7 @@ export type Surroundings = {
   readonly environment: NodeJS.ProcessEnv;
   /** Prints a line for a person, at once; nothing with --json. */
   readonly say: (text: string) => void;
-  /** Aborted when the person has had enough. */
+  /** Aborted when the person has had enough. Who looks at it must heed it: they are not ended otherwise. */
   readonly signal: AbortSignal;
 };
 

@@ -1,8 +1,8 @@
 /** Connections of the operator's command, each for as long as a piece of work lasts. */
-import { connect, type Database } from '../../src/db/client.ts';
+import { connect, type Database, statementFault } from '../../src/db/client.ts';
 import { isTenantRole } from '../../src/db/overview.ts';
 import { Fault } from '../../src/fault.ts';
-import { connectRedis, type RedisConnection } from '../../src/stream/redis.ts';
+import { commandFault, connectRedis, type RedisConnection } from '../../src/stream/redis.ts';
 import { silentLog } from '../../src/telemetry.ts';
 import { required, requiredRedis } from '../required.ts';
 import type { Surroundings } from './command.ts';
@@ -21,6 +21,8 @@ export async function withRedis<T>(
   const redis = await connectRedis(requiredRedis(settings), 'publishing', silentLog, 'tocsin-command');
   try {
     return await work(redis);
+  } catch (error) {
+    throw commandFault(redis, error);
   } finally {
     redis.disconnect();
   }
@@ -28,7 +30,7 @@ export async function withRedis<T>(
 
 /**
  * Works with the cluster's PostgreSQL, as the service role or the owner.
- * @throws Fault `config` when DATABASE_URL is not set, `postgres` when it does not answer.
+ * @throws Fault `config` when DATABASE_URL is not set, `postgres` when it does not answer or is another one.
  */
 export async function withDatabase<T>(
   { settings }: Surroundings,
@@ -47,6 +49,8 @@ export async function withDatabase<T>(
     if (await isTenantRole(database.pool))
       throw new Fault('config', 'DATABASE_URL is of tocsin_api, which sees one organisation; take tocsin_service');
     return await work(database);
+  } catch (error) {
+    throw statementFault(error);
   } finally {
     await database.close();
   }

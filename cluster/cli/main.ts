@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { loadSettings, unknownSettings } from '../../config/load.ts';
 import { tellUnknown } from '../../config/unknown.ts';
 import { Fault, isFault } from '../../src/fault.ts';
+import { wordsOf } from '../words.ts';
 import { carrierCommand } from './carrier.ts';
 import type { Arguments, Command, Surroundings } from './command.ts';
 import { usage } from './command.ts';
@@ -57,6 +58,8 @@ function argumentsOf(command: Command, argv: string[]): Arguments {
     });
     if (values.help !== true && positionals.length !== command.takes.length)
       throw new Error(command.takes.length === 0 ? 'nothing follows it' : `${command.takes.join(' ')} must follow it`);
+    // As of a variable of a shell that is not set: the beginning of every name.
+    if (positionals.includes('')) throw new Error(`${command.takes.join(' ')} must not be empty`);
     return { values, positionals };
   } catch (error) {
     throw usage(error instanceof Error ? error.message : String(error));
@@ -87,25 +90,31 @@ async function run([name, ...rest]: readonly string[]): Promise<number> {
 }
 
 function surroundingsOf(isJson: boolean): Surroundings {
-  const enough = new AbortController();
-  process.once('SIGINT', () => enough.abort());
-  process.once('SIGTERM', () => enough.abort());
   const settings = loadSettings();
   for (const unknown of unknownSettings(settings)) process.stderr.write(`tocsin: ${tellUnknown(unknown)}\n`);
+  let signal: AbortSignal | undefined;
   return {
     settings,
     environment: process.env,
     say: isJson ? () => undefined : (text) => void process.stdout.write(`${text}\n`),
-    signal: enough.signal,
+    get signal() {
+      return (signal ??= heedSignals());
+    },
   };
+}
+
+/** From the first look at it on; whoever does not look is ended as any program. */
+function heedSignals(): AbortSignal {
+  const enough = new AbortController();
+  process.once('SIGINT', () => enough.abort());
+  process.once('SIGTERM', () => enough.abort());
+  return enough.signal;
 }
 
 /** A fault is told in words with what is behind it; a bug keeps its stack. Neither holds a secret. */
 function refuse(name: string, error: unknown, isJson: boolean): number {
   if (!isFault(error)) throw error;
-  const because: string[] = [];
-  for (let cause = error.cause; cause instanceof Error; cause = cause.cause) because.push(cause.message);
-  const text = [error.message, ...because].filter((line) => line !== '').join('\n  ');
+  const text = wordsOf(error);
   process.stderr.write(`tocsin ${name}: ${text}\n`);
   if (isJson) process.stdout.write(`${JSON.stringify({ error: { code: error.code, message: text } })}\n`);
   return isUsage(error) ? 2 : 1;
@@ -115,4 +124,5 @@ function isUsage(error: Fault): boolean {
   return error.code === 'config' || error.reason === 'usage';
 }
 
-process.exitCode = await run(process.argv.slice(2));
+// Whoever waits for a server that says nothing need not wait for its timers too.
+process.exit(await run(process.argv.slice(2)));

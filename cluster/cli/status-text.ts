@@ -94,10 +94,10 @@ function slotLines({ carriers, processes }: Status): string[] {
   return [...tableLines(['SLOTS OF', 'WORKER', 'SLOTS', 'BINDS UP', 'UNANSWERED', 'BATCHES'], rows), ''];
 }
 
-function campaignLine({ campaigns, commandsWaiting, database }: Status): string {
+function campaignLine({ campaigns, commandsWaiting, database, databaseFault }: Status): string {
   const commands = `${commandsWaiting} commands wait for a planner`;
   if (database === 'absent') return `${commands}; DATABASE_URL is not set, so campaigns are not known`;
-  if (campaigns === null) return `${commands}; PostgreSQL does not answer, so campaigns are not known`;
+  if (campaigns === null) return `${commands}; campaigns are not known: ${databaseFault}`;
   const open = campaigns.map(({ status, nature, count }) => `${count} ${nature} ${status}`).join(', ');
   return `campaigns: ${open === '' ? 'none is open' : open}; ${commands}`;
 }

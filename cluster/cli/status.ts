@@ -6,6 +6,7 @@ import { lanes } from '../../src/handoff.ts';
 import { readCarrierOverview, readCommandsWaiting } from '../../src/stream/overview.ts';
 import { type Presence, readPresences } from '../../src/stream/presence.ts';
 import { requiredCarriers } from '../required.ts';
+import { wordsOf } from '../words.ts';
 import { type Command, pause, type Result, secondsOf, type Surroundings, usage } from './command.ts';
 import { withDatabase, withRedis } from './connections.ts';
 import { statusLines } from './status-text.ts';
@@ -18,6 +19,8 @@ export type Status = {
   readonly commandsWaiting: number;
   /** `absent`: DATABASE_URL is not set. `away`: it does not answer; then what it knows is null. */
   readonly database: 'here' | 'absent' | 'away';
+  /** Why it is away. */
+  readonly databaseFault: string | null;
   readonly campaigns: RecordOverview['campaigns'] | null;
 };
 
@@ -45,7 +48,8 @@ and receipts), orphans, and entries that were set aside. Needs REDIS_URL and TOC
 recipients, orphans and campaigns are left out. Exit code 1 when a server does not answer.
   --watch            again every ${watchSeconds} seconds, until Ctrl-C
   --every SECONDS    as --watch, with another pause
-JSON: {"processes", "carriers", "commandsWaiting", "database": "here" | "absent" | "away", "campaigns"}`,
+JSON: {"processes", "carriers", "commandsWaiting", "database": "here" | "absent" | "away",
+       "databaseFault", "campaigns"}`,
   options: { watch: { type: 'boolean' }, every: { type: 'string' } },
   async run(args, surroundings) {
     const isWatch = args.values['watch'] === true || args.values['every'] !== undefined;
@@ -87,17 +91,21 @@ async function readStatus(surroundings: Surroundings): Promise<Status> {
       return carrierStatus(overview, settings, processes, record);
     }),
     commandsWaiting,
-    database: typeof record === 'string' ? record : 'here',
-    campaigns: typeof record === 'string' ? null : record.campaigns,
+    ...('database' in record
+      ? { database: record.database, databaseFault: record.databaseFault, campaigns: null }
+      : { database: 'here', databaseFault: null, campaigns: record.campaigns }),
   };
 }
 
-async function readRecord(surroundings: Surroundings): Promise<RecordOverview | 'absent' | 'away'> {
-  if (surroundings.settings.databaseUrl === undefined) return 'absent';
+/** What PostgreSQL knows, or why it is not known. */
+type Unknown = { readonly database: 'absent' | 'away'; readonly databaseFault: string | null };
+
+async function readRecord(surroundings: Surroundings): Promise<RecordOverview | Unknown> {
+  if (surroundings.settings.databaseUrl === undefined) return { database: 'absent', databaseFault: null };
   try {
     return await withDatabase(surroundings, ({ pool }) => readRecordOverview(pool));
   } catch (error) {
-    if (isFault(error, 'postgres')) return 'away';
+    if (isFault(error, 'postgres')) return { database: 'away', databaseFault: wordsOf(error) };
     throw error;
   }
 }
@@ -106,10 +114,10 @@ function carrierStatus(
   overview: Awaited<ReturnType<typeof readCarrierOverview>>,
   { binds, ratePerSecond, window }: CarrierSettings,
   processes: readonly Presence[],
-  record: RecordOverview | 'absent' | 'away',
+  record: RecordOverview | Unknown,
 ): CarrierStatus {
   const lines = processes.flatMap((process) => process.lines ?? []).filter((l) => l.carrier === overview.carrier);
-  const isHere = typeof record !== 'string';
+  const isHere = !('database' in record);
   const pendingOf = (nature: (typeof lanes)[number]) =>
     isHere
       ? (record.pending.find((row) => row.carrier === overview.carrier && row.nature === nature)?.recipients ?? 0)

@@ -12,6 +12,8 @@ import { resultsFile } from './results-file.ts';
 
 /** Recipients that are read at once. */
 const partRows = 2_000;
+/** Ids are bigint in PostgreSQL. */
+const idMax = 2n ** 63n - 1n;
 /** Differences that are printed. */
 const shownMax = 20;
 
@@ -50,7 +52,8 @@ JSON: {"campaign", "matches": boolean, "rows", "states", "movedOn", "differing",
 function campaignOf({ values }: Arguments, path: string): Id {
   const given = values['campaign'];
   const id = typeof given === 'string' ? given : /^campaign-(\d+)\.csv$/.exec(basename(path))?.[1];
-  if (id === undefined || !/^\d{1,19}$/.test(id)) throw usage('--campaign ID must say of which campaign the file is');
+  if (id === undefined || !/^\d{1,19}$/.test(id) || BigInt(id) > idMax)
+    throw usage('--campaign ID must say of which campaign the file is');
   return id;
 }
 

@@ -81,7 +81,7 @@ export function connect(options: DatabaseOptions): Database {
     platform: (work) => transaction(pool, "set local tocsin.platform = 'on'", work),
     service: (work) => transaction(pool, '', work),
     async ready() {
-      await pool.query('select 1').catch(unusable);
+      await pool.query('select 1').catch(away);
     },
     async close() {
       if (!pool.ended) await pool.end();
@@ -113,6 +113,25 @@ async function transaction<T>(pool: pg.Pool, setting: string, work: (session: Se
   } finally {
     client.release(!alive);
   }
+}
+
+/** Of a first connection, so whoever set it up is there to hear of it. */
+function away(cause: unknown): never {
+  throw new Fault('postgres', 'PostgreSQL cannot be used; check DATABASE_URL and that the server runs', { cause });
+}
+
+/** `error` as a person can be told it, if it is one of a statement that nobody expected: as a fault; else unchanged. */
+export function statementFault(error: unknown): unknown {
+  // The driver has no class for a connection that was lost, and nothing of ours is a plain error.
+  if (error instanceof Error && error.constructor === Error)
+    return new Fault('postgres', 'PostgreSQL does not answer any more', { cause: error });
+  if (!(error instanceof pg.DatabaseError)) return error;
+  // 42P01 a table, 42703 a column, 42883 a function that is not there.
+  const isOtherSchema = /^(42P01|42703|42883)$/.test(error.code ?? '');
+  const message = isOtherSchema
+    ? "the database is not at this version's schema; run tocsin migrate with the URL of its owner"
+    : 'PostgreSQL refused a statement; check of which role DATABASE_URL is';
+  return new Fault('postgres', message, { cause: error });
 }
 
 function unusable(cause: unknown): never {

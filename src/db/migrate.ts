@@ -145,7 +145,9 @@ async function asOwner(ownerUrl: string, work: (client: pg.Client, watch: LockWa
     });
     client.on('error', () => undefined);
     clients.push(client);
-    await client.connect();
+    await client.connect().catch((cause: unknown) => {
+      throw new Fault('postgres', 'PostgreSQL cannot be used; check DATABASE_URL and that the server runs', { cause });
+    });
     return client;
   };
   try {

@@ -7,8 +7,8 @@
  * `socketTimeout` alone, longer than any block. See README, "Decisions".
  */
 import type { ConnectionOptions } from 'node:tls';
-import { Cluster, Redis, type RedisOptions } from 'ioredis';
-import { Fault } from '../fault.ts';
+import { Cluster, Redis, type RedisOptions, ReplyError } from 'ioredis';
+import { Fault, isFault } from '../fault.ts';
 import type { Log } from '../telemetry.ts';
 import { parseRedisUrl, type RedisEndpoint, type RedisTarget } from './redis-url.ts';
 
@@ -51,6 +51,10 @@ const slotsAskMs = 5_000;
 const askMs = 1_000;
 /** Pause before a command goes to a cluster again that cannot serve it just now. */
 const againMs = 50;
+/** Longest wait of whoever fails fast, to be connected and for an answer; others wait on and say so. */
+const answerMsMax = 10_000;
+/** What ioredis says of an answer that did not come in time; it has no class or code. */
+const timedOut = 'Command timed out';
 /** Tries of whoever fails fast; they take about as long as `againMs` times this. */
 const failsFastTries = 6;
 
@@ -78,17 +82,58 @@ export async function connectRedis(
   const redis = target.kind === 'cluster' ? clusterOf(parts) : new Redis(serverOptions(parts));
   onReconnect(redis, () => generations.set(redis, generationOf(redis) + 1));
   tellOfOutages(redis, role, log);
+  const lastError = lastErrorOf(redis);
   // Who only listens would never learn that the other side is gone. Of a cluster, its list of nodes says so.
   if (role === 'subscribing' && redis instanceof Redis && target.kind === 'sentinel') keepAsking(redis);
   try {
-    await redis.connect();
+    await connected(redis, role, log);
     await refuseUnfit(redis, target);
-  } catch (cause) {
+  } catch (error) {
     redis.disconnect();
-    if (cause instanceof Fault) throw cause;
-    throw new Fault('redis', 'Redis does not answer; check REDIS_URL and that the server runs', { cause });
+    if (error instanceof Fault) throw error;
+    // What ended the connection says more than that it ended.
+    const cause = lastError() ?? error;
+    const how = target.isTls ? 'by TLS' : 'without TLS';
+    throw new Fault('redis', `Redis does not answer; check REDIS_URL, which is ${how}, and that the server runs`, {
+      cause,
+    });
   }
   return redis;
+}
+
+/**
+ * `error` as a person can be told it, if it is one of `redis` and not of our own: as a fault; else unchanged.
+ */
+export function commandFault(redis: RedisConnection, error: unknown): unknown {
+  if (error instanceof ReplyError)
+    return new Fault('redis', 'Redis refused a command; check of which user REDIS_URL is', { cause: error });
+  const isLost = error instanceof Error && (redis.status !== 'ready' || error.message === timedOut);
+  return isLost && !isFault(error) ? new Fault('redis', 'Redis does not answer any more', { cause: error }) : error;
+}
+
+async function connected(redis: RedisConnection, role: RedisRole, log: Log): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      if (role === 'publishing') reject(new Error(`it said nothing for ${answerMsMax / 1000} s`));
+      else log.warn('redis.waiting', { connection: role });
+    }, answerMsMax);
+  });
+  try {
+    await Promise.race([redis.connect(), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The last error that a connection had; of a cluster, that one of its nodes had; of Sentinels, that of one of them. */
+function lastErrorOf(redis: RedisConnection): () => Error | undefined {
+  let last: Error | undefined;
+  let ofSentinel: Error | undefined;
+  redis.on(redis instanceof Cluster ? 'node error' : 'error', (error: Error) => (last = error));
+  redis.on('sentinelError', (error: Error) => (ofSentinel = error));
+  redis.on('connect', () => (ofSentinel = undefined));
+  return () => ofSentinel ?? last;
 }
 
 /** Calls `action` whenever a connection was made anew; of a cluster, to any of its nodes. */
@@ -146,6 +191,7 @@ function serverOptions(parts: Parts): Options {
     enableOfflineQueue: !failsFast,
     autoResendUnfulfilledCommands: true,
     enableAutoPipelining: role === 'command' || failsFast,
+    ...(failsFast ? { commandTimeout: answerMsMax } : {}),
     retryStrategy: pauseMs,
     reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 2 : false),
   };
@@ -157,6 +203,8 @@ function sentinelOptions({ ca, sentinelPassword, reachedAs }: RedisPlace, target
     name: target.group,
     // No `failoverDetector`: a Sentinel that tells of a failover while a connection is being made ends it for ever.
     sentinelRetryStrategy: pauseMs,
+    // Without it a Sentinel that stands still is asked for ever, and the next one never.
+    sentinelCommandTimeout: silentMsMax,
     enableTLSForSentinelMode: target.isTls,
     ...(target.isTls ? { sentinelTLS: ca === undefined ? {} : { ca } } : {}),
     ...(sentinelPassword === undefined ? {} : { sentinelPassword }),
@@ -206,7 +254,9 @@ function tellOfOutages(redis: RedisConnection, role: RedisRole, log: Log): void 
   onReconnect(redis, up);
 }
 
-async function refuseUnfit(redis: RedisConnection, { kind }: RedisTarget): Promise<void> {
+async function refuseUnfit(redis: RedisConnection, { kind, database }: RedisTarget): Promise<void> {
+  // A server without that database leaves the connection at its first one, which may be another installation's.
+  if (kind === 'single' && database > 0) await (redis as Redis).select(database);
   const info = await redis.info('server');
   const version = /redis_version:(\d+)\.(\d+)/.exec(info);
   if (version !== null && Number(version[1]) < majorLeast)

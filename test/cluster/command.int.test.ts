@@ -3,10 +3,13 @@
  * what it does is judged by the carriers' own logs.
  */
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Status } from '../../cluster/cli/status.ts';
+import { connectRedis } from '../../src/stream/redis.ts';
+import { silentLog } from '../../src/telemetry.ts';
 import { Api, Watch } from '../e2e/api.ts';
 import { accountOf } from '../e2e/judge.ts';
 import { csvOf, prefixes, residents } from '../e2e/town.ts';
@@ -181,6 +184,15 @@ test('drain - of one of two workers amid a campaign: the other has all, none is 
   lines[8] = lines[7] ?? '';
   lines.splice(10, 1);
   lines.splice(-1, 0, 'nonsense', '99999999,1,a,,,+33639980000,north,fr,delivered');
+  const noise = join(folder, 'noise.csv');
+  writeFileSync(noise, randomBytes(100_000));
+  for (const [path, text] of [
+    [noise, 'is no file of results'],
+    [folder, 'cannot be read'],
+  ] as const) {
+    const broken = await tocsin(['verify-report', path, '--campaign', id]);
+    expect([broken.code, broken.out, broken.err]).toEqual([1, '', expect.stringContaining(text)]);
+  }
   const other = join(folder, 'other.csv');
   writeFileSync(other, lines.join('\r\n'));
   const differs = await tocsin(['verify-report', other, '--campaign', id]);
@@ -214,6 +226,14 @@ test('migrate - brings a database to the present schema, as often as one likes',
 
 test('usage - what is wrong is named with the variable to set, exit code 2, and no secret is printed', async () => {
   const secret = 'redis://:s3cret@127.0.0.1:1';
+  const away = 'postgres://u:s3cret@127.0.0.1:1/x';
+  const empty = (operator['DATABASE_URL'] ?? '').replace(/\/\w+$/, '/postgres');
+  const limited = (operator['REDIS_URL'] ?? '').replace('redis://', 'redis://limited:s3cret@');
+  const redis = await connectRedis(operator['REDIS_URL'] ?? '', 'command', silentLog);
+  await redis.call('ACL', 'SETUSER', 'limited', 'on', '>s3cret', '+@connection', '+info');
+  redis.disconnect();
+  const secretFile = join(folder, 'secret');
+  writeFileSync(secretFile, 's3cret');
   const cases: readonly [args: string[], environment: Record<string, string>, code: number, text: string][] = [
     [[], {}, 2, ''],
     [['fly'], {}, 2, 'there is no fly'],
@@ -232,6 +252,13 @@ test('usage - what is wrong is named with the variable to set, exit code 2, and 
     [['carrier', 'pause', 'west'], operator, 2, 'there are north, south'],
     [['reconcile'], { REDIS_URL: secret }, 2, 'DATABASE_URL'],
     [['status', '--json'], { ...operator, REDIS_URL: secret }, 1, 'check REDIS_URL'],
+    [['drain', ''], operator, 2, 'WORKER must not be empty'],
+    [['drain', 'nobody'], { REDIS_URL: limited }, 1, 'check of which user REDIS_URL is'],
+    [['status'], { ...operator, TOCSIN_CARRIERS: secretFile }, 2, 'is not JSON'],
+    [['verify-report', 'none.csv', '--campaign', '9223372036854775808'], operator, 2, '--campaign'],
+    [['verify-report', 'none.csv', '--campaign', '1'], { DATABASE_URL: away }, 1, 'check DATABASE_URL'],
+    [['verify-report', 'none.csv', '--campaign', '1'], { DATABASE_URL: empty }, 1, 'run tocsin migrate'],
+    [['size', '--recipients', '1', '--deadline', '999999h'], {}, 2, 'at most 8760h'],
     [['verify-report', 'none.csv'], operator, 2, '--campaign'],
     [['verify-report', 'none.csv', '--campaign', '1'], operator, 1, 'no campaign 1'],
     [['migrate'], {}, 2, 'DATABASE_URL is not set'],
@@ -247,6 +274,11 @@ test('usage - what is wrong is named with the variable to set, exit code 2, and 
     expect(err).toContain(text);
     expect(out + err).not.toMatch(/s3cret|    at /);
   });
+  const half = await tocsin(['status'], { ...operator, DATABASE_URL: away });
+  expect([half.code, half.err]).toEqual([1, '']);
+  expect(half.out).toMatch(
+    /campaigns are not known: PostgreSQL cannot be used; check DATABASE_URL.*\n +connect ECONNREF/,
+  );
   const size = await tocsin(['size', '--recipients', '5000', '--deadline', '2m', '--json'], {});
   expect([size.code, JSON.parse(size.out)]).toMatchObject([0, { need: { recipients: 5_000, deadlineSeconds: 120 } }]);
   const help = await tocsin(['drain', '--help'], {});
