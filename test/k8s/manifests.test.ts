@@ -2,25 +2,27 @@
  * The manifests of k8s/, rendered by a real `kubectl kustomize` and checked against the types of the Kubernetes API and
  * our own rules. No cluster is asked. That each rule finds what it is for is proven in broken-manifests.test.ts.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { loadSettings } from '../../config/load.ts';
 import { removeFolder, temporaryFolder } from '../support/folder.ts';
+import type { PrometheusRule } from './custom-resources.ts';
 import { environmentOf, factsOf } from './facts.ts';
 import { networkProblems } from './network-rules.ts';
 import { podProblems } from './pod-rules.ts';
 import { referenceProblems } from './reference-rules.ts';
-import { k8sFolder, prepareCopy, type Resource, render } from './resources.ts';
+import { k8sFolder, ofKind, prepareCopy, type Resource, render } from './resources.ts';
 import { settingProblems } from './setting-rules.ts';
 import { typeProblems } from './typed.ts';
 
 const overlays = ['demo', 'national'] as const;
 const folder = temporaryFolder();
 const rendered = new Map<string, Resource[]>();
+let copy: string;
 
 beforeAll(() => {
-  const copy = prepareCopy(folder);
+  copy = prepareCopy(folder);
   for (const overlay of overlays) rendered.set(overlay, render(copy, overlay));
 });
 afterAll(() => removeFolder(folder));
@@ -43,6 +45,23 @@ test.each(overlays)('%s - has every process, and nothing beside them keeps a sec
   expect(roles).toEqual(['api', 'migrate', 'planner', 'recorder', 'worker']);
   const secrets = facts.resources.filter(({ kind }) => kind === 'Secret').map(({ metadata }) => metadata.name);
   expect(secrets).toHaveLength(overlay === 'demo' ? 4 : 0);
+});
+
+test('national - the address of the runbook is said in one place, and is in each alert and in nothing else', () => {
+  const path = join(copy, 'overlays', 'national', 'monitoring.yaml');
+  const before = readFileSync(path, 'utf8');
+  writeFileSync(path, before.replace('https://tocsin.example/README.md', 'https://wiki.example/tocsin'));
+  const resources = render(copy, 'national');
+  writeFileSync(path, before);
+  const [rules] = ofKind<PrometheusRule>(resources, 'PrometheusRule');
+  const alerts = rules?.spec.groups.flatMap((group) => group.rules) ?? [];
+  expect(alerts.length).toBeGreaterThan(20);
+  for (const rule of alerts) {
+    const name = 'alert' in rule ? rule.alert.toLowerCase() : '';
+    expect(rule.annotations?.['runbook_url']).toBe(`https://wiki.example/tocsin#${name}`);
+  }
+  expect(JSON.stringify(resources)).not.toMatch(/RUNBOOK|tocsin\.example\/README/);
+  expect(ofKind(resources, 'ConfigMap').map(({ metadata }) => metadata.name)).not.toContain('monitoring');
 });
 
 /** URLs of a scheme as README says that they are to be provided, with the words that stand for something filled in. */
