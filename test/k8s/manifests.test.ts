@@ -47,6 +47,17 @@ test.each(overlays)('%s - has every process, and nothing beside them keeps a sec
   expect(secrets).toHaveLength(overlay === 'demo' ? 4 : 0);
 });
 
+test('demo - images of others may be pinned by digest in the overlay', () => {
+  const path = join(copy, 'overlays', 'demo', 'kustomization.yaml');
+  const before = readFileSync(path, 'utf8');
+  const digest = `sha256:${'0a'.repeat(32)}`;
+  writeFileSync(path, before.replace('images:\n', `images:\n  - name: postgres\n    digest: ${digest}\n`));
+  const resources = render(copy, 'demo');
+  writeFileSync(path, before);
+  expect(JSON.stringify(resources)).toContain(`"image":"postgres@${digest}"`);
+  expect(podProblems(factsOf(resources))).toEqual([]);
+});
+
 test('national - the address of the runbook is said in one place, and is in each alert and in nothing else', () => {
   const path = join(copy, 'overlays', 'national', 'monitoring.yaml');
   const before = readFileSync(path, 'utf8');

@@ -68,6 +68,8 @@ function bytesOf(quantity: string | undefined): number {
 }
 
 function image({ name, image: reference = '' }: Container, version: string): string[] {
+  // A digest is one image for ever.
+  if (/@sha256:[0-9a-f]{64}$/.test(reference)) return [];
   const tag = /:([^/:]+)$/.exec(reference)?.[1];
   if (tag === undefined || !/\d+\.\d+/.test(tag)) return [`${name}: the image ${reference} is not pinned to a version`];
   const isOurs = /(^|\/)tocsin:/.test(reference);
