@@ -164,7 +164,7 @@ test('holder - one that was stopped and goes on closes everything before anythin
   expect(binds.open_.size).toBe(0);
 });
 
-test('holder - a slot that is given back while it looks is looked for once more, however often it is told', async () => {
+test('holder - a slot that is given back while it looks is looked for once more, however often told', async () => {
   await started(slotOf(0));
   const looks = [holder.renew(), holder.renew(), holder.renew()];
   await answers.answer([slotOf(0)]);
