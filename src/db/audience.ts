@@ -126,7 +126,7 @@ function routeSql(reach: Reach, parameter: (value: unknown) => string): { joins:
 }
 
 /** Counts as SQL gives them. */
-type CountsRow = { residents: string; with_points: string; with_active: string; active_points: string | null };
+type CountsRow = { no_mobile: string; opted_out: string; active_points: string };
 
 /** Residents of an audience without a mobile, with opted-out ones only, and contact points that may be used. */
 export type AudienceCounts = {
@@ -145,9 +145,11 @@ function countsSql(lists: string | undefined): string {
       : `(select from list_members where ${ofLists} group by resident_id) r`;
   const onList =
     lists === undefined ? '' : `and exists (select from list_members where ${ofLists} and resident_id = c.resident_id)`;
-  return `select t.residents, s.* from
+  return `select t.residents - s.with_points as no_mobile, s.with_points - s.with_active as opted_out, s.active_points
+    from
       (select count(*) as residents from ${residents}) t,
-      (select count(*) as with_points, count(*) filter (where active > 0) as with_active, sum(active) as active_points
+      (select count(*) as with_points, count(*) filter (where active > 0) as with_active,
+          coalesce(sum(active), 0)::bigint as active_points
         from (select count(*) filter (where c.opted_out_at is null) as active from contact_points c
           where c.organisation_id = $1 and c.channel = 'sms' ${onList} group by c.resident_id) p) s`;
 }
@@ -155,8 +157,8 @@ function countsSql(lists: string | undefined): string {
 function countsOf(row: CountsRow | undefined): AudienceCounts {
   const of = (name: keyof CountsRow) => Number(row?.[name] ?? 0);
   return {
-    noMobile: of('residents') - of('with_points'),
-    optedOut: of('with_points') - of('with_active'),
+    noMobile: of('no_mobile'),
+    optedOut: of('opted_out'),
     activePoints: of('active_points'),
   };
 }
@@ -197,24 +199,21 @@ export type GroupSample = { readonly language: string; readonly readers: readonl
 type SampledRow = CountsRow & { [Column in keyof GroupRow]: GroupRow[Column] | null } & { sample: string | null };
 
 /**
- * Counts of what a launch now would reach, with the planner's own SQL, and the fields of at most `sampleMax`
- * recipients, whichever are found first. Works in a tenant's session as well: row-level security then hides
+ * Counts of what a launch now would reach, with the planner's own SQL, and the fields of about `sampleOf`
+ * recipients, or of all where they are fewer. Works in a tenant's session as well: row-level security then hides
  * everybody else. One statement.
  */
-export async function sampleAudience(
-  client: AudienceReader,
-  reach: Reach,
-  sampleMax: number,
-): Promise<SampledAudience> {
+export async function sampleAudience(client: AudienceReader, reach: Reach, sampleOf: number): Promise<SampledAudience> {
   const { text, values } = reachedAndCountsSql(reach);
   const samples = reach.fields.length > 0;
-  const numbered = samples ? '(select *, row_number() over () as n from reached) numbered' : 'reached';
+  // Every so many of them, by a hash, which costs less than to number them.
   const sample = samples
-    ? `string_agg(fields, chr(30)) filter (where n <= $${values.push(sampleMax)}::int)`
+    ? `string_agg(fields, chr(30)) filter (where hashint8(resident_id)
+        % (select 1 + active_points / $${values.push(sampleOf)}::int from counts) = 0)`
     : 'null::text';
   const { rows } = await client.query<SampledRow>(
     `with ${text},
-    groups as (select carrier, language, count(*)::int as recipients, ${sample} as sample from ${numbered}
+    groups as (select carrier, language, count(*)::int as recipients, ${sample} as sample from reached
       group by carrier, language)
     select * from counts left join groups on true order by carrier, language`,
     values,
@@ -253,10 +252,11 @@ function reachedAndCountsSql(reach: Reach): { readonly text: string; readonly va
         left join contact_points c
           on c.organisation_id = $1 and c.resident_id = m.resident_id and c.channel = 'sms'),
     ${reached},
-    counts as (select count(*) as residents, count(*) filter (where points > 0) as with_points,
-        count(*) filter (where active > 0) as with_active, sum(active) as active_points
-      from (select count(address) as points, count(*) filter (where active) as active from listed
-        group by resident_id) r)`;
+    counts as (select count(*) filter (where address is null) as no_mobile,
+        count(*) filter (where active) as active_points,
+        (select count(*) from (select resident_id from listed where address is not null and not active
+          except select resident_id from listed where active) o) as opted_out
+      from listed)`;
   return { text, values };
 }
 
