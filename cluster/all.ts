@@ -12,14 +12,15 @@ import { loadCarriers, loadSettings, unknownSettings } from '../config/load.ts';
 import type { Settings } from '../config/schema.ts';
 import { tellUnknown } from '../config/unknown.ts';
 import { ensureRolePasswords, migrate, urlOfRole } from '../src/db/migrate.ts';
-import { isFault } from '../src/fault.ts';
+import { Fault, isFault } from '../src/fault.ts';
 import { type Child, startChild, type Surroundings } from './children.ts';
 import { demoPasswordEnv, writeCarriersFile, writeSimulatorFile } from './demo-carriers.ts';
 import { demonstrate } from './demo-run.ts';
 import { type Embedded, startEmbedded, tocsinHome } from './embedded.ts';
 import { type Guard, guardServers } from './embedded-guard.ts';
+import { requirePort } from './embedded-port.ts';
 import { seldom, waitingText } from './migration.ts';
-import { writeOperatorFile } from './operator-file.ts';
+import { quoted, writeOperatorFile } from './operator-file.ts';
 import { loadSecrets, type Secrets } from './secrets.ts';
 import { wordsOf } from './words.ts';
 
@@ -52,6 +53,7 @@ async function main(flags: Flags): Promise<number | undefined> {
   const settings = loadSettings();
   for (const unknown of unknownSettings(settings)) process.stderr.write(`${tellUnknown(unknown)}\n`);
   if (settings.carriers !== undefined) loadCarriers(settings.carriers);
+  await requirePorts(settings);
   const home = tocsinHome();
   const secrets = loadSecrets(home);
   const { embedded, guard } = await startServers(home, settings);
@@ -77,9 +79,23 @@ async function main(flags: Flags): Promise<number | undefined> {
     );
   }
   tellAddresses(settings, origin, home, loadSecrets(home));
-  say(`operator       set -a; . ${operatorFile}; set +a; npx tocsin status`);
+  say(`operator       set -a; . ${quoted(operatorFile)}; set +a; npx tocsin status`);
   say('Ctrl-C stops everything.');
   return undefined;
+}
+
+/** Who listens last, the API, would otherwise find out after all else was started. */
+async function requirePorts({ host, port, healthPort }: Settings): Promise<void> {
+  // A recorder, a planner and an API beside the workers.
+  const ofHealth = healthPort === 0 ? [] : Array.from({ length: workers + 3 }, (_, at) => healthPort + at);
+  if (ofHealth.includes(port))
+    throw new Fault(
+      'config',
+      `PORT (${port}) must not be one of the ${ofHealth.length} ports from TOCSIN_HEALTH_PORT (${healthPort}) on, ` +
+        'of which each process takes one',
+    );
+  await requirePort(host, port, 'PORT');
+  for (const of of ofHealth) await requirePort(host, of, 'TOCSIN_HEALTH_PORT');
 }
 
 function flagsOf(argv: string[]): Flags {
@@ -244,13 +260,15 @@ function told(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
+// Where nobody reads any more, as behind a pipe that was closed, it goes on without words.
+process.stdout.on('error', () => undefined);
 const flags = flagsOf(process.argv.slice(2));
 const work = main(flags);
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.on(signal, () => {
-    // Who asks twice does not want to wait.
+    // Who asks twice does not want to wait. What runs ends by itself without us.
     if (stopping.signal.aborted) process.exit(1);
-    say(`\n${signal}: draining and stopping`);
+    say(`\n${signal}: draining and stopping; once more ends it at once, and leaves the rest to the next start`);
     // Without its campaign's end, `--once` has not done what it was asked for.
     void end(flags.once ? 1 : 0);
   });

@@ -1,19 +1,29 @@
 /**
- * The port of an embedded server: the one asked for, or a free one. Main thread.
+ * Ports of what is started on this machine: the one asked for, or a free one. Main thread.
  */
 import { createServer } from 'node:net';
 import { Fault } from '../src/fault.ts';
 
 /** `port`, or one that the system chose for 0, if nothing listens there; else rejects with the socket's error. */
-async function probePort(port: number): Promise<number> {
+async function probePort(port: number, host = '127.0.0.1'): Promise<number> {
   const probe = createServer();
   await new Promise<void>((resolve, reject) => {
     probe.once('error', reject);
-    probe.listen(port, '127.0.0.1', resolve);
+    probe.listen(port, host, resolve);
   });
   const address = probe.address();
   await new Promise((resolve) => probe.close(resolve));
   return typeof address === 'object' && address !== null ? address.port : port;
+}
+
+/**
+ * Looks whether a port can be had that `variable` asks for, before anything is started.
+ * @throws Fault `start` when it cannot.
+ */
+export async function requirePort(host: string, port: number, variable: string): Promise<void> {
+  await probePort(port, host).catch((cause: unknown) => {
+    throw new Fault('start', `port ${port} of ${host} cannot be had; set ${variable} to a free one`, { cause });
+  });
 }
 
 /**

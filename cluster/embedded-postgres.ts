@@ -103,6 +103,21 @@ function settings(port: number, fast: boolean): string[] {
   return Object.entries(values).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
 }
 
+/** A server refuses data of another major version, in words that only its log has. */
+function requireVersion(data: string, { folder }: Programs): void {
+  const version = join(data, 'PG_VERSION');
+  if (!existsSync(version)) return;
+  // The first line of what initdb makes a cluster of.
+  const ours = readFileSync(join(folder, 'share', 'postgresql', 'postgres.bki'), 'utf8').match(/^# PostgreSQL (\S+)/);
+  const [theirs, own] = [readFileSync(version, 'utf8').trim(), ours?.[1]];
+  if (own !== undefined && theirs !== own)
+    throw new Fault(
+      'start',
+      `${data} is of PostgreSQL ${theirs}, this is ${own}: move it away to begin anew, or set TOCSIN_HOME, ` +
+        'or DATABASE_URL to a server that has been upgraded',
+    );
+}
+
 function readPassword(directory: string): string {
   return readFileSync(join(directory, 'password'), 'utf8');
 }
@@ -166,6 +181,7 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedS
       port,
       async prepare() {
         if (!existsSync(data)) await createCluster(directory, programs, fast);
+        requireVersion(data, programs);
         await untilDetached(data);
         forgetDead(data);
       },

@@ -5,11 +5,16 @@
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+/** `text` as one word of a shell. */
+export function quoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
+
 /** Writes the file into `home`; returns its path. */
 export function writeOperatorFile(home: string, settings: Readonly<Record<string, string | undefined>>): string {
   const path = join(home, 'operator.env');
   const lines = Object.entries(settings).flatMap(([name, value]) =>
-    value === undefined ? [] : [`${name}='${value.replaceAll("'", "'\\''")}'\n`],
+    value === undefined ? [] : [`${name}=${quoted(value)}\n`],
   );
   writeFileSync(path, lines.join(''), { mode: 0o600 });
   chmodSync(path, 0o600);

@@ -124,5 +124,7 @@ function isUsage(error: Fault): boolean {
   return error.code === 'config' || error.reason === 'usage';
 }
 
+// As behind `| head`, which has read enough.
+process.stdout.on('error', () => process.exit(1));
 // Whoever waits for a server that says nothing need not wait for its timers too.
 process.exit(await run(process.argv.slice(2)));

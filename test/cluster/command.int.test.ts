@@ -281,6 +281,12 @@ test('usage - what is wrong is named with the variable to set, exit code 2, and 
   );
   const size = await tocsin(['size', '--recipients', '5000', '--deadline', '2m', '--json'], {});
   expect([size.code, JSON.parse(size.out)]).toMatchObject([0, { need: { recipients: 5_000, deadlineSeconds: 120 } }]);
+  const unread = spawn(process.execPath, [join(root, 'cluster', 'cli', 'tocsin.mjs'), '--help']);
+  unread.stdout.destroy();
+  const said: string[] = [];
+  unread.stderr.setEncoding('utf8').on('data', (text: string) => said.push(text));
+  await new Promise((resolve) => unread.once('close', resolve));
+  expect(said).toEqual([]);
   const help = await tocsin(['drain', '--help'], {});
   expect([help.code, help.out]).toEqual([0, expect.stringContaining('--timeout SECONDS')]);
 });

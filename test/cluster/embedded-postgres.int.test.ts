@@ -158,8 +158,18 @@ test('embedded postgres - a disk without room is refused before anything is writ
 });
 
 test('embedded postgres - data that it cannot read is a fault that shows the end of the log', async () => {
-  writeFileSync(join(directory, 'data', 'PG_VERSION'), '9\n');
+  const control = join(directory, 'data', 'global', 'pg_control');
+  const before = readFileSync(control);
+  writeFileSync(control, 'nothing');
   const fault = await faultOf(startPostgres({ directory }));
-  expect(fault.details.join(' ')).toContain('incompatible with server');
+  expect(fault.details.join(' ')).toContain('pg_control');
+  expect(existsSync(join(directory, 'running.json'))).toBe(false);
+  writeFileSync(control, before);
+});
+
+test('embedded postgres - data of another version are named, with what to do', async () => {
+  writeFileSync(join(directory, 'data', 'PG_VERSION'), '16\n');
+  const { message } = await faultOf(startPostgres({ directory }));
+  expect(message).toMatch(/data is of PostgreSQL 16, this is \d+: move it away/);
   expect(existsSync(join(directory, 'running.json'))).toBe(false);
 });

@@ -138,12 +138,26 @@ test('start - a PostgreSQL or Redis that does not answer is told with its variab
   expect(database.err + database.out + redis.err + redis.out).not.toContain('hunter2');
 });
 
-test('start - a port that is taken is told with the variable that names another', async () => {
+test('start - behind a pipe that was closed it goes on, here to what is wrong', async () => {
+  const running = startAll({ home, environment: { REDIS_URL: `redis://${nowhere}` } });
+  running.child.stdout?.destroy();
+  const { code, err } = await running.ended;
+  expect(code).toBe(1);
+  expect(err).toContain('check REDIS_URL');
+  expect(err).not.toContain('EPIPE');
+});
+
+test('start - a port that is taken is told with its variable before anything is started', async () => {
   const holder = createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => holder.once('listening', resolve));
   const { port } = holder.address() as { port: number };
-  const { err } = await failingStart({ environment: { PORT: String(port) }, home });
-  expect(err).toContain(`port ${port} of 127.0.0.1 cannot be had; set PORT to a free one`);
+  const api = await failingStart({ environment: { PORT: String(port) } });
+  expect(api.err).toContain(`port ${port} of 127.0.0.1 cannot be had; set PORT to a free one`);
+  const health = await failingStart({ environment: { TOCSIN_HEALTH_PORT: String(port) } });
+  expect(health.err).toContain(`port ${port} of 127.0.0.1 cannot be had; set TOCSIN_HEALTH_PORT to a free one`);
+  const both = await failingStart({ environment: { PORT: '40004', TOCSIN_HEALTH_PORT: '40001' } });
+  expect(both.err).toContain('PORT (40004) must not be one of the 5 ports from TOCSIN_HEALTH_PORT (40001) on');
+  expect(api.out + health.out + both.out).toBe('');
   await new Promise((resolve) => holder.close(resolve));
 });
 
