@@ -61,12 +61,22 @@ const reportOne = createRoute({
   responses: { 200: jsonResponse(reportSchema, 'The report, of what is known by now'), ...problemResponses },
 });
 
-/** Audience queries in a scope. Their texts are few, so each is prepared once, under a name made of it. */
+/** Names of audience queries by their texts, which are few: of carriers, languages and fields, none of a campaign. */
+const queryNames = new Map<string, string>();
+
+function queryName(text: string): string {
+  const known = queryNames.get(text);
+  if (known !== undefined) return known;
+  const name = `audience_${createHash('sha256').update(text).digest('base64url').slice(0, 16)}`;
+  queryNames.set(text, name);
+  return name;
+}
+
+/** Audience queries in a scope; each is prepared once. */
 function readerOf(run: Run): AudienceReader {
   return {
     async query<Row extends object>(text: string, values: unknown[]) {
-      const name = `audience_${createHash('sha256').update(text).digest('base64url').slice(0, 16)}`;
-      return { rows: await run<Row>({ name, text }, values) };
+      return { rows: await run<Row>({ name: queryName(text), text }, values) };
     },
   };
 }

@@ -97,9 +97,11 @@ function previewGroup(text: string, group: AudienceGroup, carrier: PreviewCarrie
 }
 
 /** Those of the sample who read the group's language, or else all. */
-function readersLike({ language }: AudienceGroup, { samples }: Sample): (readonly string[])[] {
-  const same = samples.filter((sample) => sample.language === language).flatMap(({ readers }) => readers);
-  return same.length > 0 ? same : samples.flatMap(({ readers }) => readers);
+function readersLike({ language }: AudienceGroup, { samples }: Sample): readonly (readonly string[])[] {
+  const same = samples.filter((sample) => sample.language === language && sample.readers.length > 0);
+  const like = same.length > 0 ? same : samples;
+  // One carrier, mostly, so nothing is to be put together.
+  return like.length === 1 ? (like[0]?.readers ?? []) : like.flatMap(({ readers }) => readers);
 }
 
 type Described = Pick<TextPreview, 'encoding' | 'segments' | 'forcesUcs2' | 'personalised'>;
