@@ -36,6 +36,7 @@ export class Reader {
   #outcomeEntries = entriesMin;
   #receiptEntries = entriesMin;
   #completeAtMs = Number.NEGATIVE_INFINITY;
+  #dueInMs = Number.POSITIVE_INFINITY;
 
   /** Begins after `offsets`. */
   constructor(source: RecordSource, carrier: string, offsets: RecordOffsets, limits: ReaderLimits, clock: Clock) {
@@ -49,6 +50,11 @@ export class Reader {
   /** Every outcome that Redis had at this moment was given out; monotonic. */
   get completeAtMs(): number {
     return this.#completeAtMs;
+  }
+
+  /** After a look that found nothing: when the first receipt that is held will be due; Infinity when there is none. */
+  get dueInMs(): number {
+    return this.#dueInMs;
   }
 
   /** The next entries; undefined when there are none to record now. */
@@ -75,7 +81,11 @@ export class Reader {
     this.#receiptEntries = entriesFor(this.#receiptEntries, read.receipts.length, receipts.length);
     // By our own clock from before we asked: the other one is only asked how long ago the last entry came.
     if (!isBehind) this.#completeAtMs = askedMs - Math.max(0, read.nowMs - throughMs);
-    if (outcomes.length === 0 && receipts.length === 0) return undefined;
+    if (outcomes.length === 0 && receipts.length === 0) {
+      const [held] = read.receipts;
+      this.#dueInMs = held === undefined ? Number.POSITIVE_INFINITY : msOf(held.id) + receiptHoldMs - throughMs;
+      return undefined;
+    }
     this.#offsets = {
       outcomes: outcomes.at(-1)?.id ?? this.#offsets.outcomes,
       receipts: receipts.at(-1)?.id ?? this.#offsets.receipts,

@@ -174,7 +174,7 @@ export class Recorder implements Service {
           if (clock.monotonicMs() - renewedMs > limits.leaseMs / 3) {
             renewedMs = clock.monotonicMs();
             await advance(database.pool, lease, committed, limits.leaseMs);
-          } else await this.#pause(limits.idleMs);
+          } else await this.#pause(Math.max(1, Math.min(limits.idleMs, reader.dueInMs)));
           continue;
         }
         const page = await book.fill(entries, writing, clock.nowMs());

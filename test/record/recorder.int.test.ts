@@ -175,6 +175,15 @@ test('recorder - a receipt that is held does not become an orphan while its subm
   expect(wasOrphaned).toBe(false);
 });
 
+test('recorder - a held receipt is recorded once its hold is over, however seldom it looks', async () => {
+  const s = await scene();
+  const campaign = await s.campaign(1);
+  await s.outcomes(campaign, 1, 0, accepted(0, 1));
+  await s.receipts([{ messageId: 'id-0', state: 'delivered' }]);
+  await s.record({ receiptHoldMs: 100, idleMs: 600_000 });
+  await s.reaches(campaign, { planned: 1, submitted: 1, delivered: 1 });
+});
+
 test('recorder - a crash between commit and trim counts nothing twice', async () => {
   const s = await scene();
   const campaign = await s.campaign(100);
