@@ -5,12 +5,12 @@
 import { BenchCluster } from './cluster.ts';
 import { type Contracts, holdContracts } from './contracts.ts';
 import { type BenchContext, defineBench, medianOf, rounded, type ValuesOf } from './harness.ts';
-import { createOrganisation, createResidents } from './population.ts';
 import type { Cell } from './table.ts';
-import { measurePath, populate, totalMicros } from './whole-path.ts';
+import { measureWarmPath, type PathCost, populate, populateWarmUp, totalMicros } from './whole-path.ts';
 
 const options = {
   sizes: { byDefault: '100000,1000000,5000000', about: 'messages of the campaigns that are compared' },
+  warmUp: { byDefault: 600_000, about: 'messages before each measurement, through the same processes' },
   workers: { byDefault: '1,2,5,10,1-5-2', about: 'workers that share the carriers; 1-5-2: they come and go' },
   seconds: { byDefault: 12, about: 'of sending at the contracts’ rates' },
 } as const;
@@ -18,14 +18,11 @@ const options = {
 type Values = ValuesOf<typeof options>;
 type Context = BenchContext<Values>;
 
-/** Sent before each measurement, so that what is compared is not how long V8 takes to compile. */
-const warmUpMessages = 50_000;
-
 export const scale = defineBench({
   name: 'scale',
   about: 'cost per message by size; carriers’ contracts by workers',
   options,
-  smoke: { sizes: '1000,2000', workers: '2-1', seconds: 3 },
+  smoke: { sizes: '1000,2000', warmUp: 2_000, workers: '2-1', seconds: 3 },
   showings: [
     {
       title: 'Scale',
@@ -43,23 +40,25 @@ export const scale = defineBench({
 async function run(context: Context) {
   const sizes = numbersOf(context.options.sizes);
   const workers = context.options.workers.split(',').map((numbers) => numbersOf(numbers, '-'));
-  const costs: Cost[] = [];
+  const costs: SizeCost[] = [];
   for (const messages of sizes) costs.push(await costOf(messages, context));
   const contracts: Contracts[] = [];
   for (const numbers of workers) contracts.push(await holdContracts(numbers, context.options.seconds, context));
   const micros = costs.map(({ microsecondsPerMessage }) => microsecondsPerMessage);
+  const coldMicros = costs.map(({ cold }) => cold.microsecondsPerMessage);
   const held = contracts.flatMap(({ carriers }) => carriers);
   return {
     figures: {
       costs,
       costSpread: rounded(Math.max(...micros) / Math.min(...micros)),
+      coldSpread: rounded(Math.max(...coldMicros) / Math.min(...micros)),
       contracts,
       heldLeast: Math.min(...held.map(({ held: share }) => share)),
       peakMost: Math.max(...held.map(({ peak }) => peak)),
     },
     tables: [
       {
-        title: 'Cost by size, all processes together',
+        title: `Cost by size, all processes together, after ${context.options.warmUp.toLocaleString('en')} messages`,
         columns: ['messages', 'µs CPU per message', 'seconds', 'messages a second', 'worker peak MB'],
         rows: costs.map((cost): Cell[] => [
           cost.messages,
@@ -67,6 +66,16 @@ async function run(context: Context) {
           cost.seconds,
           Math.round(cost.messages / cost.seconds),
           cost.workerMegabytes,
+        ]),
+      },
+      {
+        title: 'Cost by size of the first messages of fresh processes',
+        columns: ['messages', 'µs CPU per message', 'seconds', 'messages a second'],
+        rows: costs.map(({ cold }): Cell[] => [
+          cold.messages,
+          cold.microsecondsPerMessage,
+          cold.seconds,
+          Math.round(cold.messages / cold.seconds),
         ]),
       },
       {
@@ -84,31 +93,37 @@ type Cost = {
   readonly messages: number;
   readonly microsecondsPerMessage: number;
   readonly seconds: number;
-  readonly workerMegabytes: number;
   readonly byProcess: Readonly<Record<string, number>>;
 };
 
+type SizeCost = Cost & {
+  readonly workerMegabytes: number;
+  /** The warm-up's first campaign: of this size too, or the whole warm-up where that is smaller. */
+  readonly cold: Cost;
+};
+
 /** Medians over the rounds at one size. */
-async function costOf(messages: number, context: Context): Promise<Cost> {
+async function costOf(messages: number, context: Context): Promise<SizeCost> {
   const cluster = await BenchCluster.create();
-  const { profile } = context.options;
+  const { profile, warmUp: warmUpMessages } = context.options;
   const plan = { messages, campaigns: 1, personalised: false, segments: 1, cluster: { workers: 1, profile } };
   try {
     const audience = await populate(cluster, plan, context);
-    const organisation = await createOrganisation(cluster.sql, 'Warm-up');
-    const warmUp = { organisation, messages: Math.min(messages, warmUpMessages) };
-    await createResidents(cluster.sql, organisation.id, { count: warmUp.messages, firstNumber: 50_000_000 });
-    const medians = await context.rounds(() => measurePath(cluster, audience, plan, context, warmUp));
-    return {
-      messages,
-      microsecondsPerMessage: totalMicros(medians.microsecondsPerMessage),
-      seconds: medians.seconds,
-      workerMegabytes: medians.peakMegabytes['worker'] ?? 0,
-      byProcess: medians.microsecondsPerMessage,
-    };
+    const warmUp = await populateWarmUp(cluster, messages, warmUpMessages);
+    const { cold, warm } = await context.rounds(() => measureWarmPath(cluster, audience, plan, warmUp, context));
+    return { ...costIn(warm), workerMegabytes: warm.peakMegabytes['worker'] ?? 0, cold: costIn(cold) };
   } finally {
     await cluster.dispose();
   }
+}
+
+function costIn({ messages, microsecondsPerMessage, seconds }: PathCost): Cost {
+  return {
+    messages,
+    microsecondsPerMessage: totalMicros(microsecondsPerMessage),
+    seconds,
+    byProcess: microsecondsPerMessage,
+  };
 }
 
 function numbersOf(text: string, separator = ','): number[] {

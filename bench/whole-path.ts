@@ -1,6 +1,6 @@
 /**
  * One measurement of the whole path: campaigns launched through the API, until the last receipt is recorded. Used by
- * the benches `millions` and `scale`. Checks that the work was done before it gives any figure.
+ * the benches `millions`, `scale` and `peers`. Checks that the work was done before it gives any figure.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ApiClient, CampaignDraft } from './api-client.ts';
@@ -49,13 +49,23 @@ type Progressing = Pick<BenchContext<unknown>, 'bar' | 'check' | 'say'>;
 /** An organisation whose residents receive every campaign of a bench. */
 export type Audience = { readonly organisation: BenchOrganisation; readonly lists: readonly string[] };
 
-/** Who is written to before the measurement. */
-export type WarmUp = { readonly organisation: BenchOrganisation; readonly messages: number };
+/** What is sent before the measurement: campaigns of `each` messages, one after another, until `messages` have gone. */
+export type WarmUp = { readonly organisation: BenchOrganisation; readonly each: number; readonly messages: number };
+
+/** What some messages took and cost. */
+export type PathCost = Pick<PathFigures, 'messages' | 'seconds' | 'perSecond' | 'microsecondsPerMessage'>;
+
+/** The first campaign of a warm-up, in processes that had done nothing before, and the measurement after it. */
+export type WarmFigures = { readonly cold: PathCost; readonly warm: PathFigures };
 
 const progressPollMs = 50;
 /** Nothing was recorded for so long: the bench fails instead of waiting for ever. Freezing takes its time, too. */
 const stallMs = (messages: number) => 20_000 + messages * 0.05;
 const launchesAtOnce = 16;
+/** Pause before a measurement in processes that have worked: what they do afterwards is not the next campaign's. */
+const settleMs = 1_000;
+/** Residents of a warm-up have numbers far from the others'. */
+const warmUpFirstNumber = 50_000_000;
 
 /** Creates the residents of `plan`, on a list per campaign where there are several. */
 export async function populate(cluster: BenchCluster, plan: PathPlan, { bar }: Progressing): Promise<Audience> {
@@ -67,56 +77,106 @@ export async function populate(cluster: BenchCluster, plan: PathPlan, { bar }: P
   return { organisation, lists };
 }
 
-/**
- * Starts fresh processes over the residents that there are, sends, checks, and ends the processes. `warmUp`: residents
- * of another organisation, who get a campaign before, which does not count.
- */
+/** Creates the residents of a warm-up of `messages` in campaigns of the size that will be measured, `each`. */
+export async function populateWarmUp(cluster: BenchCluster, each: number, messages: number): Promise<WarmUp> {
+  const organisation = await createOrganisation(cluster.sql, 'Warm-up');
+  const count = Math.min(each, messages);
+  await createResidents(cluster.sql, organisation.id, { count, firstNumber: warmUpFirstNumber });
+  return { organisation, each: count, messages };
+}
+
+/** Starts fresh processes over the residents that there are, sends, checks, and ends the processes. */
 export async function measurePath(
   cluster: BenchCluster,
   audience: Audience,
   plan: PathPlan,
   context: Progressing,
-  warmUp?: WarmUp,
 ): Promise<PathFigures> {
+  return await withProcesses(cluster, plan, () => measure(cluster, audience, plan, context));
+}
+
+/** The same after a warm-up in the same processes, which is not counted but for its first campaign. */
+export async function measureWarmPath(
+  cluster: BenchCluster,
+  audience: Audience,
+  plan: PathPlan,
+  warmUp: WarmUp,
+  context: Progressing,
+): Promise<WarmFigures> {
+  return await withProcesses(cluster, plan, async () => {
+    const cold = await warm(cluster, warmUp, plan, context);
+    await delay(settleMs);
+    return { cold, warm: await measure(cluster, audience, plan, context) };
+  });
+}
+
+async function withProcesses<Result>(
+  cluster: BenchCluster,
+  plan: PathPlan,
+  work: () => Promise<Result>,
+): Promise<Result> {
   await cluster.startPostgres();
   await forgetCampaigns(cluster.sql);
   await cluster.start({ ...plan.cluster, carriers: [plan.carrier ?? boundlessCarrier] });
   try {
-    if (warmUp !== undefined) await warm(cluster, warmUp, plan, context);
-    const { key } = audience.organisation;
-    const campaigns: string[] = [];
-    for (let index = 0; index < plan.campaigns; index++)
-      campaigns.push(await cluster.api.createCampaign(key, draftOf(plan, audience.lists[index])));
-    const [before] = await cluster.smscStats();
-    const isProfiled = (plan.cluster.profile ?? '') !== '';
-    if (isProfiled) await resetStatements(cluster.sql);
-    const stored = await storageCounts(cluster);
-    const meter = new UsageMeter(cluster.roleOf);
-    const beganMs = performance.now();
-    await launchAll(cluster.api, key, campaigns);
-    const phases = await untilRecorded(cluster, plan.messages, campaigns, context);
-    const seconds = (performance.now() - beganMs) / 1000;
-    const { cpuSeconds, peakMegabytes } = meter.stop();
-    const storage = storageFigures(stored, await storageCounts(cluster), plan.messages);
-    const statements = isProfiled ? [await statementTable(cluster.sql, plan.messages)] : [];
-    const counted = await count(cluster, plan, { campaigns, acceptedBefore: before?.accepted ?? 0 }, context);
-    if (isProfiled) statements.push(await commandTable(cluster.redis, plan.messages));
-    for (const table of statements) context.say(`\n${renderTable(table)}`);
-    const perMessage = Object.entries(cpuSeconds).map(([role, s]) => [role, rounded((s * 1e6) / plan.messages)]);
-    return {
-      messages: plan.messages,
-      ...counted,
-      seconds: rounded(seconds),
-      perSecond: Math.round(plan.messages / seconds),
-      ...phases,
-      microsecondsPerMessage: Object.fromEntries(perMessage) as Record<string, number>,
-      cpuSeconds,
-      peakMegabytes,
-      storage,
-    };
+    return await work();
   } finally {
     await cluster.stop();
   }
+}
+
+async function measure(
+  cluster: BenchCluster,
+  audience: Audience,
+  plan: PathPlan,
+  context: Progressing,
+): Promise<PathFigures> {
+  const { messages } = plan;
+  const { key } = audience.organisation;
+  const campaigns: string[] = [];
+  for (let index = 0; index < plan.campaigns; index++)
+    campaigns.push(await cluster.api.createCampaign(key, draftOf(plan, audience.lists[index])));
+  const [before] = await cluster.smscStats();
+  const isProfiled = (plan.cluster.profile ?? '') !== '';
+  if (isProfiled) await resetStatements(cluster.sql);
+  const stored = await storageCounts(cluster);
+  const sent = await send(cluster, key, campaigns, messages, context);
+  const storage = storageFigures(stored, await storageCounts(cluster), messages);
+  const statements = isProfiled ? [await statementTable(cluster.sql, messages)] : [];
+  const counted = await count(cluster, plan, { campaigns, acceptedBefore: before?.accepted ?? 0 }, context);
+  if (isProfiled) statements.push(await commandTable(cluster.redis, messages));
+  for (const table of statements) context.say(`\n${renderTable(table)}`);
+  const { seconds, perSecond, frozenSeconds, enqueuedSeconds, microsecondsPerMessage, ...used } = sent;
+  const phases = { frozenSeconds, enqueuedSeconds };
+  return { messages, ...counted, seconds, perSecond, ...phases, microsecondsPerMessage, ...used, storage };
+}
+
+type Sent = Phases &
+  Pick<PathFigures, 'seconds' | 'perSecond' | 'microsecondsPerMessage' | 'cpuSeconds' | 'peakMegabytes'>;
+
+/** Launches campaigns, and measures until the last receipt is recorded. */
+async function send(
+  cluster: BenchCluster,
+  key: string,
+  campaigns: readonly string[],
+  messages: number,
+  context: Progressing,
+): Promise<Sent> {
+  const meter = new UsageMeter(cluster.roleOf);
+  const beganMs = performance.now();
+  await launchAll(cluster.api, key, campaigns);
+  const phases = await untilRecorded(cluster, messages, campaigns, context);
+  const seconds = (performance.now() - beganMs) / 1000;
+  const { cpuSeconds, peakMegabytes } = meter.stop();
+  const perMessage = Object.entries(cpuSeconds).map(([role, s]) => [role, rounded((s * 1e6) / messages)]);
+  return {
+    ...phases,
+    seconds: rounded(seconds),
+    perSecond: Math.round(messages / seconds),
+    microsecondsPerMessage: Object.fromEntries(perMessage) as Record<string, number>,
+    cpuSeconds,
+    peakMegabytes,
+  };
 }
 
 /** The campaign that a measurement sends. */
@@ -194,11 +254,21 @@ const progressSql = `select
     bool_and(planned_at is not null) as frozen, bool_and(enqueued_at is not null) as enqueued
   from campaigns where id = any($1)`;
 
-async function warm(cluster: BenchCluster, warmUp: WarmUp, plan: PathPlan, context: Progressing): Promise<void> {
-  const { key } = warmUp.organisation;
-  const campaign = await cluster.api.createCampaign(key, draftOf({ ...plan, campaigns: 1 }));
-  await cluster.api.launch(key, campaign);
-  await untilRecorded(cluster, warmUp.messages, [campaign], context);
+/** Sends a warm-up; returns what its first campaign took. */
+async function warm(
+  cluster: BenchCluster,
+  { organisation, each, messages }: WarmUp,
+  plan: PathPlan,
+  context: Progressing,
+): Promise<PathCost> {
+  const { key } = organisation;
+  let first: PathCost | undefined;
+  for (let gone = 0; first === undefined || gone < messages; gone += each) {
+    const campaign = await cluster.api.createCampaign(key, draftOf({ ...plan, campaigns: 1 }));
+    const { seconds, perSecond, microsecondsPerMessage } = await send(cluster, key, [campaign], each, context);
+    first ??= { messages: each, seconds, perSecond, microsecondsPerMessage };
+  }
+  return first;
 }
 
 /** Counts the work in PostgreSQL and at the carrier; fails the bench when it is not what was meant. */

@@ -1,11 +1,11 @@
 /**
  * The peer's producer: reads the audience from PostgreSQL and adds one BullMQ job for each message, in bulk. Waits for
- * the word to begin, so that its start is not measured.
+ * the word to begin, so that its start is not measured, and does it again with the next word.
  */
 import { Queue } from 'bullmq';
 import pg from 'pg';
 import { taskOfScript } from '../script.ts';
-import { type PeerJob, type PeerNews, type PeerTask, queueName } from './task.ts';
+import { type PeerJob, type PeerNews, type PeerTask, type PeerWord, queueName } from './task.ts';
 
 const task = taskOfScript<PeerTask>();
 const database = new pg.Client({ connectionString: task.databaseUrl });
@@ -14,12 +14,12 @@ const queue = new Queue<PeerJob>(queueName, {
   defaultJobOptions: { removeOnComplete: true, attempts: 3 },
 });
 
-async function produce(): Promise<void> {
+async function produce(firstOrdinal: number): Promise<void> {
   const { rows } = await database.query<PeerJob>(
-    `select (row_number() over (order by address) - 1)::int as ordinal, address from (
+    `select ($2 + row_number() over (order by address) - 1)::int as ordinal, address from (
       select distinct ltrim(address, '+') as address from contact_points
       where organisation_id = $1 and channel = 'sms' and opted_out_at is null) reachable`,
-    [task.organisation],
+    [task.organisation, firstOrdinal],
   );
   let next = 0;
   const addInTurn = async () => {
@@ -34,8 +34,8 @@ async function produce(): Promise<void> {
 
 await database.connect();
 await queue.waitUntilReady();
-process.on('message', ({ kind }: { kind: string }) => {
-  if (kind === 'begin') void produce();
+process.on('message', (word: PeerWord) => {
+  if (word.kind === 'begin') void produce(word.firstOrdinal);
   else void Promise.all([queue.close(), database.end()]).then(() => process.exit(0));
 });
 process.send?.({ kind: 'ready' } satisfies PeerNews);

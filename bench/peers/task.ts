@@ -32,6 +32,9 @@ export const queueName = 'bench';
 /** A job: one message. */
 export type PeerJob = { readonly ordinal: number; readonly address: string };
 
+/** What the producer is told: to add a job for each of the audience, with ordinals from `firstOrdinal` on. */
+export type PeerWord = { readonly kind: 'begin'; readonly firstOrdinal: number } | { readonly kind: 'end' };
+
 /** What a process says: that it is ready, or how much it has committed so far. */
 export type PeerNews =
   | { readonly kind: 'ready' }

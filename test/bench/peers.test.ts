@@ -4,6 +4,7 @@ import { smokeFigures } from './smoke.ts';
 
 test('peers - both sides record every message and receipt, and the fields of the result are there', async () => {
   const figures = await smokeFigures('peers');
-  const fields = { ours: expect.any(Number), peer: expect.any(Number), ratio: expect.any(Number) };
+  const [ours, peer, ratio, coldRatio] = Array.from({ length: 4 }, () => expect.any(Number) as number);
+  const fields = { ours, peer, ratio, coldRatio };
   expect(figures).toMatchObject({ bench: 'peers', ...fields });
 });
