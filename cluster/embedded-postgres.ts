@@ -91,6 +91,8 @@ function settings(port: number, fast: boolean): string[] {
     max_connections: 200,
     shared_buffers: fast ? '64MB' : '256MB',
     max_wal_size: '4GB',
+    // Room for what a bulk load logs until the WAL writer comes by, so that the load itself need not write it out.
+    ...(fast ? {} : { wal_buffers: '32MB' }),
     jit: 'off',
     timezone: 'UTC',
     log_timezone: 'UTC',
