@@ -41,7 +41,7 @@ export const defaultLimits: ApiLimits = {
   importBytesMax: 268_435_456,
   importLineBytesMax: 16_384,
   importsAtOnceMax: 2,
-  importChunkRows: 8000,
+  importChunkRows: 4000,
   eventStreamsMax: 1000,
   segmentsMax: 8,
   addressRequestsPerSecondMax: 500,
