@@ -12,16 +12,19 @@ const natureSchema = z.enum(['alert', 'information']).openapi({
     'An alert overtakes everything and may be sent again where it is not known whether it was. Information never is.',
 });
 const audienceSchema = z
-  .union([
-    z.strictObject({ all: z.literal(true) }),
-    z.strictObject({
-      lists: z
-        .array(idSchema)
-        .min(1)
-        .max(100)
-        .refine((lists) => new Set(lists).size === lists.length, 'a list is named twice'),
-    }),
-  ])
+  .union(
+    [
+      z.strictObject({ all: z.literal(true) }),
+      z.strictObject({
+        lists: z
+          .array(idSchema)
+          .min(1)
+          .max(100)
+          .refine((lists) => new Set(lists).size === lists.length, 'a list is named twice'),
+      }),
+    ],
+    'must be either {"all": true} or {"lists": [ids]}',
+  )
   .openapi('Audience');
 const contentsSchema = z
   .record(languageSchema, z.string().max(5000))

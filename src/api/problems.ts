@@ -96,7 +96,8 @@ export function unknownField(field: string): FieldError {
 /** The problem of a request with these errors. There is one at least. */
 export function invalid(errors: readonly FieldError[]): ProblemFault {
   const first = errors[0];
-  const detail = first === undefined ? 'The request is not valid.' : `${first.field}: ${first.message}`;
+  const detail =
+    first === undefined ? 'The request is not valid.' : [first.field, first.message].filter(Boolean).join(': ');
   return new ProblemFault('invalid', detail, { errors, ...(first === undefined ? {} : { field: first.field }) });
 }
 
