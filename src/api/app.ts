@@ -15,7 +15,7 @@ import { Guard } from './guard.ts';
 import { listRoutes } from './lists.ts';
 import { organisationRoutes } from './organisations.ts';
 import type { ApiDependencies, Parts } from './parts.ts';
-import { notFound, problemOf, problemResponse } from './problems.ts';
+import { notFound, ProblemFault, problemOf, problemResponse } from './problems.ts';
 import { progressRoutes } from './progress.ts';
 import { requestIdOf, requestOf, setRequest } from './request.ts';
 import { residentImportRoutes } from './resident-import.ts';
@@ -46,7 +46,6 @@ export function createApi(dependencies: ApiDependencies): OpenAPIHono {
   });
   app.use(observing(dependencies));
   app.use(guard.everyone);
-  app.notFound(() => problemResponse(problemOf(notFound('route'))));
   app.route('/', organisationRoutes(parts));
   app.route('/', residentImportRoutes(parts));
   app.route('/', residentRoutes(parts));
@@ -56,6 +55,13 @@ export function createApi(dependencies: ApiDependencies): OpenAPIHono {
   app.route('/', resultRoutes(parts));
   app.route('/', resultListRoutes(parts));
   app.route('/', documentRoutes(app));
+  const methodsOf = methodsByPath(app.routes);
+  app.notFound((c) => {
+    const allow = methodsOf(c.req.path).join(', ');
+    if (allow === '') return problemResponse(problemOf(notFound('route')));
+    requestOf(c).headers['allow'] = allow;
+    return problemResponse(problemOf(new ProblemFault('method', `This path takes ${allow}.`)));
+  });
   return app;
 }
 
@@ -76,5 +82,19 @@ function observing({ clock, log, answered, tracer = noTracer }: ApiDependencies)
     span.end({ 'http.route': route, 'http.response.status_code': status, 'tocsin.request': id }, route);
     log.debug('api.answered', { requestId: id, traceId: traceIdOf(traceParent), route, status, seconds });
     answered?.({ route, status, seconds });
+  };
+}
+
+/** The methods that a path takes, by name, HEAD wherever GET (RFC 9110 §9.1); none where there is no route. */
+function methodsByPath(routes: readonly { method: string; path: string }[]): (path: string) => string[] {
+  const known = routes
+    .filter(({ method }) => method !== 'ALL')
+    .map(({ method, path }) => ({
+      method,
+      pattern: new RegExp(`^${path.replaceAll('.', '\\.').replaceAll(/:\w+/g, '[^/]+')}$`),
+    }));
+  return (path) => {
+    const methods = known.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method);
+    return [...new Set(methods.includes('GET') ? [...methods, 'HEAD'] : methods)].sort();
   };
 }

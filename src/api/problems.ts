@@ -15,6 +15,7 @@ export const problemKinds = {
   unauthorised: { status: 401, code: 'unauthorised', title: 'A valid key is needed.' },
   'not-found': { status: 404, code: 'not-found', title: 'There is no such thing.' },
   'unknown-list': { status: 404, code: 'not-found', title: 'There is no such list.' },
+  method: { status: 405, code: 'input', title: 'The method is not possible here.' },
   'campaign-state': { status: 409, code: 'conflict', title: 'The campaign is not in a state for this.' },
   'no-recipients': { status: 409, code: 'conflict', title: 'Nobody of the audience can be reached.' },
   'already-exists': { status: 409, code: 'conflict', title: 'There is one already.' },

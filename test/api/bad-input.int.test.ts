@@ -145,6 +145,22 @@ test('bad input - unknown keys, routes and ids are told', async () => {
   }
 });
 
+test('bad input - another method than a path takes is told, with those that it takes', async () => {
+  for (const [method, path, allow] of [
+    ['PUT', '/campaigns', 'GET, HEAD, POST'],
+    ['DELETE', '/campaigns/7/results.csv', 'GET, HEAD'],
+    ['GET', '/campaigns/7/launch', 'POST'],
+    ['PUT', '/residents/7', 'DELETE, GET, HEAD, PATCH'],
+    ['POST', '/openapi.json', 'GET, HEAD'],
+  ] as const) {
+    const answer = await town.request(method, path);
+    expect(answer, path).toMatchObject({ status: 405, body: { type: problem('method'), status: 405 } });
+    expect([path, answer.headers.get('allow')]).toEqual([path, allow]);
+  }
+  expect((await town.request('PUT', '/campaigns/7/nothing')).status).toBe(404);
+  expect((await town.request('PUT', '/campaigns/7/resultsXcsv')).status).toBe(404);
+});
+
 test('bad input - a cursor that cannot be one is told, however long', async () => {
   for (const cursor of ['x', '-1', 'x'.repeat(19), '9'.repeat(400), '9223372036854775808']) {
     const answer = await town.request('GET', `/residents?cursor=${cursor}`);
