@@ -3,6 +3,8 @@
  * Field names follow SMPP 3.4 where it has a word.
  */
 import { z } from 'zod';
+import { shardsMax } from '../src/account.ts';
+import { divisionProblems, shardBindsMax, shardRateMin } from './shards.ts';
 
 /** Octets that SMPP 3.4 §2.7 allows in a C-octet string of `most` characters and its NUL. */
 const cOctets = (most: number) =>
@@ -17,7 +19,7 @@ export const carrierSchema = z.strictObject({
   name: z
     .string()
     .regex(/^[a-z0-9][a-z0-9.-]{0,31}$/, 'must be 1 to 32 of a-z, 0-9, dot and dash')
-    .describe('Name in routes, keys, metrics and reports.'),
+    .describe('Name in routes, keys, metrics and reports. It must not end in a dot and digits, as shards do.'),
   host: z.string().min(1).describe('Host of the SMSC.'),
   port: whole(1, 65535).describe('TCP port of the SMSC.'),
   tls: z
@@ -46,13 +48,21 @@ export const carrierSchema = z.strictObject({
     .enum(['transceiver', 'transmitter-receiver'])
     .default('transceiver')
     .describe('One transceiver per slot, or a transmitter and a receiver.'),
-  binds: whole(1, 64).describe('Slots: binds that the contract allows (pairs, with transmitter-receiver).'),
+  binds: whole(1, shardBindsMax * shardsMax).describe(
+    `Slots: binds that the contract allows (pairs, with transmitter-receiver), at most ${shardBindsMax} of each shard.`,
+  ),
   window: whole(1, 5000).default(10).describe('Unanswered submit_sm per bind.'),
   ratePerSecond: z
     .number()
-    .min(0.1)
+    .min(shardRateMin)
     .max(10_000_000)
     .describe('Segments a second that the contract allows, over all binds.'),
+  shards: whole(1, shardsMax)
+    .default(1)
+    .describe(
+      'Parts that binds and rate are divided into, for a rate that outgrows one node of a Redis Cluster; ' +
+        'see Sharded carriers before it is changed.',
+    ),
   roundTripMs: whole(0, 60_000)
     .default(50)
     .describe('Usual time to an answer; only checks that the window can carry the rate.'),
@@ -107,7 +117,9 @@ export function carrierRelations(carriers: readonly CarrierSettings[]): string[]
       problems.push(`${at}.passwordEnv: either it or passwordFile must say where the password is`);
     if ((carrier.tls?.certFile === undefined) !== (carrier.tls?.keyFile === undefined))
       problems.push(`${at}.tls: certFile and keyFile go together`);
-    const needed = (carrier.ratePerSecond / carrier.binds) * (carrier.roundTripMs / 1000);
+    for (const [field, problem] of divisionProblems(carrier)) problems.push(`${at}.${field}: ${problem}`);
+    const bindsOfLast = Math.max(1, Math.floor(carrier.binds / carrier.shards));
+    const needed = (carrier.ratePerSecond / carrier.shards / bindsOfLast) * (carrier.roundTripMs / 1000);
     if (carrier.window < needed)
       problems.push(
         `${at}.window: ${carrier.window} cannot carry the rate; ` +

@@ -8,10 +8,11 @@ import { Fault } from '../src/fault.ts';
 import { type CarrierSettings, carrierRelations, carriersFileSchema } from './carriers.ts';
 import { pemProblem } from './pem.ts';
 import { environmentName, secretSettings, type Settings, settingsRelations, settingsSchema } from './schema.ts';
+import { shardsOf } from './shards.ts';
 import { type Environment, readSecret, readSecretFile, type SecretReading } from './secret.ts';
 import { type UnknownVariable, unknownVariables } from './unknown.ts';
 
-/** A carrier with the password that its variable or file held. */
+/** A carrier, or a shard of one, with the password that its variable or file held. */
 export type Carrier = CarrierSettings & { readonly password: string };
 
 /**
@@ -58,7 +59,8 @@ function passwordVariables(path: string): string[] {
 }
 
 /**
- * Carriers of the file as it describes them, for who does not connect to them and so needs no password.
+ * Carriers of the file as it describes them, not divided into shards, for who does not connect to them and so needs no
+ * password.
  * @throws Fault `config` that lists every fault of the file by path.
  */
 export function describeCarriers(path: string): readonly CarrierSettings[] {
@@ -69,18 +71,19 @@ export function describeCarriers(path: string): readonly CarrierSettings[] {
 }
 
 /**
- * Carriers of the file, with their passwords from the environment or their files. The files of their TLS are only
+ * Carriers of the file, divided into shards, with their passwords from the environment or their files. The files of
+ * their TLS are only
  * looked at: they are read anew for each connection.
  * @throws Fault `config` that lists every fault of the file by path.
  */
 export function loadCarriers(path: string, environment: Environment = process.env): readonly Carrier[] {
   const carriers = parseCarriers(path);
   const problems = carrierRelations(carriers);
-  const loaded = carriers.map((carrier, index): Carrier => {
+  const loaded = carriers.flatMap((carrier, index): Carrier[] => {
     const { value: password = '', problem } = passwordOf(carrier, `carriers[${index}]`, environment);
     if (problem !== undefined) problems.push(problem);
     problems.push(...tlsProblems(carrier, `carriers[${index}].tls`));
-    return Object.freeze({ ...carrier, password });
+    return shardsOf(carrier).map((shard) => Object.freeze({ ...shard, password }));
   });
   if (problems.length > 0) throw wrong(`The carriers file ${path} is wrong`, problems);
   return loaded;
