@@ -4,7 +4,9 @@
  */
 import { hostname } from 'node:os';
 import type { Settings } from '../config/schema.ts';
+import { shardsOf } from '../config/shards.ts';
 import { systemClock } from '../src/clock.ts';
+import { dealingOver } from '../src/plan/dealing.ts';
 import { Planner, type PlannerLimits } from '../src/plan/planner.ts';
 import { Rerouter } from '../src/plan/reroute.ts';
 import { routeTable } from '../src/plan/route.ts';
@@ -12,7 +14,7 @@ import { Standings } from '../src/plan/standing.ts';
 import { Commands } from '../src/stream/commands.ts';
 import { Producer } from '../src/stream/producer.ts';
 import { progressPublisher } from '../src/stream/progress-feed.ts';
-import { connectRedis } from '../src/stream/redis.ts';
+import { connectRedis, type RedisConnection } from '../src/stream/redis.ts';
 import { askPauses, askUp } from '../src/stream/standing.ts';
 import { watchBacklogs } from './backlog.ts';
 import { countPool, countRedis } from './connection-metrics.ts';
@@ -31,25 +33,19 @@ await runProcess('planner', build);
 async function build(context: Context): Promise<Parts> {
   const { settings, log, metrics, tracer } = context;
   requireAll(settings, 'databaseUrl', 'redisUrl', 'carriers');
-  const carriers = requiredCarriers(settings);
+  const accounts = requiredCarriers(settings);
   const place = requiredRedis(settings);
   const name = `${hostname()}-${process.pid}`;
   const database = openDatabase(context, { url: required(settings, 'databaseUrl'), applicationName: 'tocsin-planner' });
   const redis = await connectRedis(place, 'command', log, name);
   const reading = await connectRedis(place, 'reading', log, name);
-  const names = carriers.map((carrier) => carrier.name);
-  const standings = new Standings({
-    carriers: names,
-    askUp: () => askUp(redis, names),
-    askPauses: (known) => askPauses(redis, names, known),
-    awayMs: settings.carrierAwayMs,
-    clock: systemClock,
-    log,
-  });
+  const names = accounts.flatMap(shardsOf).map((shard) => shard.name);
+  const standings = standingsOf(context, redis, names);
   const enqueue = new Producer(redis, settings.waitingBytesMax, systemClock, log);
   const usable = (carrier: string) => standings.usable(carrier);
-  const routes = () => routeTable(carriers, usable);
-  const rerouter = new Rerouter({ database, enqueue, routes, clock: systemClock, log });
+  const { isUsable, ...dealing } = dealingOver(names, usable);
+  const routes = () => routeTable(accounts, isUsable);
+  const rerouter = new Rerouter({ database, enqueue, routes, ...dealing, clock: systemClock, log });
   const backlogs = watchBacklogs(redis, database, names, systemClock, log);
   const weeksAhead = () => planner.partitionWeeksAhead;
   const frozen = countPlanner(metrics, {
@@ -68,8 +64,9 @@ async function build(context: Context): Promise<Parts> {
     commands: new Commands(reading, redis, name),
     enqueue,
     publish: progressPublisher(redis),
-    carriers,
-    usable,
+    carriers: accounts,
+    usable: isUsable,
+    ...dealing,
     frozen,
     tracer,
     limits: limitsOf(settings),
@@ -96,6 +93,17 @@ async function build(context: Context): Promise<Parts> {
     ],
     unready: () => ({}),
   };
+}
+
+function standingsOf({ settings, log }: Context, redis: RedisConnection, carriers: readonly string[]): Standings {
+  return new Standings({
+    carriers,
+    askUp: () => askUp(redis, carriers),
+    askPauses: (known) => askPauses(redis, carriers, known),
+    awayMs: settings.carrierAwayMs,
+    clock: systemClock,
+    log,
+  });
 }
 
 function limitsOf(settings: Settings): PlannerLimits {

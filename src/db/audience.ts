@@ -14,7 +14,7 @@ export type AudienceReader = {
 /** A field of a recipient that a text may use. */
 export type RecipientField = (typeof recipientFields)[number];
 
-/** Which carrier serves numbers that start with `prefix` (digits of E.164); each prefix once. */
+/** Which carrier (an account, not a shard) serves numbers that start with `prefix` (digits of E.164); each once. */
 export type Route = { readonly prefix: string; readonly carrier: string };
 
 /** Everything that decides who is reached, how and in which language. */

@@ -1,4 +1,5 @@
 /** Where a campaign stands, as its organisation sees it. API process; scope: an organisation. Never counts rows. */
+import { accountSql } from '../account.ts';
 import type { CampaignStatus, Id, Progress } from '../handoff.ts';
 import type { Run, Statement } from './scope.ts';
 
@@ -30,8 +31,10 @@ export async function readCampaignProgress(run: Run, id: Id): Promise<CampaignPr
 const selectByCarrier: Statement = {
   name: 'campaign_progress_by_carrier',
   text: `select s.carrier, s.recipients as planned, ${counts((column) => `coalesce(p.${column}, 0)`)}
-    from campaign_carriers s left join campaign_progress p using (campaign_id, carrier)
-    where s.campaign_id = $1 order by s.carrier`,
+    from (select ${accountSql('carrier')} as carrier, sum(recipients)::int as recipients from campaign_carriers
+        where campaign_id = $1 group by 1) s
+      left join campaign_progress p on p.campaign_id = $1 and p.carrier = s.carrier
+    order by s.carrier`,
 };
 
 /** Counts of a campaign by the carrier that its recipients were planned for. */

@@ -5,7 +5,7 @@
 import type { Pool } from 'pg';
 import type { Id } from '../handoff.ts';
 
-/** A campaign with nothing left to happen, and the carriers that still know it. */
+/** A campaign with nothing left to happen, and the carriers and shards that still know it. */
 export type DoneCampaign = { readonly id: Id; readonly carriers: readonly string[] };
 
 /**
@@ -14,9 +14,9 @@ export type DoneCampaign = { readonly id: Id; readonly carriers: readonly string
  */
 export async function doneCampaigns(pool: Pool, receiptWaitMs: number, limit: number): Promise<DoneCampaign[]> {
   const { rows } = await pool.query<DoneCampaign>(
-    `select c.id, p.carriers from campaigns c, lateral (
-        select coalesce(array_agg(carrier), '{}') as carriers, coalesce(sum(awaiting_receipt), 0) as awaiting,
-          max(updated_at) as updated_at,
+    `select c.id, array(select carrier from campaign_carriers s where s.campaign_id = c.id) as carriers
+      from campaigns c, lateral (
+        select coalesce(sum(awaiting_receipt), 0) as awaiting, max(updated_at) as updated_at,
           coalesce(sum(awaiting_receipt + delivered + failed + unknown + expired + cancelled), 0) as known
         from campaign_progress p where p.campaign_id = c.id) p
       where c.status in ('sending', 'paused', 'cancelling') and c.enqueued_at is not null

@@ -3,15 +3,16 @@
  * the operator's command, as the service role. Reads counts that are kept, and never counts messages.
  */
 import type { Pool } from 'pg';
+import { accountSql } from '../account.ts';
 import type { CampaignStatus, Id, Nature } from '../handoff.ts';
 
 /** See the head of this file. */
 export type RecordOverview = {
   /** Campaigns that are not over, by status; those without any are left out. */
   readonly campaigns: readonly { readonly status: CampaignStatus; readonly nature: Nature; readonly count: number }[];
-  /** Recipients without an outcome of open campaigns, by the carrier that they were planned for. */
+  /** Recipients without an outcome of open campaigns, by the account that they were planned for. */
   readonly pending: readonly { readonly carrier: string; readonly nature: Nature; readonly recipients: number }[];
-  /** Receipts whose submission is not known, by carrier. */
+  /** Receipts whose submission is not known, by account. */
   readonly orphans: readonly { readonly carrier: string; readonly count: number }[];
 };
 
@@ -27,8 +28,10 @@ export async function readRecordOverview(pool: Pool): Promise<RecordOverview> {
     pool.query<RecordOverview['pending'][number]>(
       `select s.carrier, c.nature, sum(greatest(0, s.recipients - coalesce(
           p.awaiting_receipt + p.delivered + p.failed + p.unknown + p.expired + p.cancelled, 0)))::float8 as recipients
-        from campaigns c join campaign_carriers s on s.campaign_id = c.id
-          left join campaign_progress p on p.campaign_id = s.campaign_id and p.carrier = s.carrier
+        from campaigns c cross join lateral (
+            select ${accountSql('carrier')} as carrier, sum(recipients) as recipients
+            from campaign_carriers where campaign_id = c.id group by 1) s
+          left join campaign_progress p on p.campaign_id = c.id and p.carrier = s.carrier
         where c.status in ${open} group by 1, 2`,
     ),
     pool.query<RecordOverview['orphans'][number]>(

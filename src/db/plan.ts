@@ -3,6 +3,7 @@
  * Runs in the planner, as the service role. No JavaScript runs per recipient here. Never touches Redis.
  */
 import type { ClientBase, Pool } from 'pg';
+import { accountSql, dealStart } from '../account.ts';
 import {
   type Batch,
   type CampaignContent,
@@ -122,10 +123,12 @@ export async function releaseCampaign(pool: Pool, planner: string, campaign: Id,
   );
 }
 
-/** How to cut a campaign into batches. */
+/** How to cut a campaign into batches. Routes lead to accounts (src/account.ts). */
 export type Cutting = {
   readonly routes: readonly Route[];
   readonly fields: readonly RecipientField[];
+  /** Whose streams the batches of an account go into, in turn; at least one. */
+  readonly shardsOf: (account: string) => readonly string[];
   /** Most recipients in a batch of that carrier. */
   batchRecipients(carrier: string): number;
 };
@@ -183,8 +186,9 @@ export async function countUnreached(pool: Pool, campaign: PlannedCampaign): Pro
 }
 
 /**
- * Writes recipients, batches, each carrier's share and its counts. Addresses that no route serves are only
- * counted, in a group without carrier and batches.
+ * Writes recipients, batches, each shard's share and each account's counts. Batches of an account and a language are
+ * dealt over its shards in turn, and numbered so that those of a shard are a range. Addresses that no route serves are
+ * only counted, in a group without carrier and batches.
  */
 async function cut(
   client: ClientBase,
@@ -196,32 +200,38 @@ async function cut(
   const values: unknown[] = [...reached.values];
   const parameter = (value: unknown) => `$${values.push(value)}`;
   const carriers = carriersOf(reach);
+  const shards = carriers.map((carrier) => cutting.shardsOf(carrier));
+  const before = shards.map((_, at) => shards.slice(0, at).reduce((sum, of) => sum + of.length, 0));
   const own = `${parameter(campaign.id)}::bigint`;
-  const carrierNames = `(${parameter(carriers)}::text[])`;
+  const shardNames = `(${parameter(shards.flat())}::text[])`;
+  const of = (numbers: readonly number[]) => `(${parameter(numbers)}::int[])[carrier + 1]`;
+  const turn = `(part + language + ${parameter(dealStart(campaign.id))}::int)`;
   const languageNames = `(${parameter(reach.languages)}::text[])`;
-  const sizes = `(${parameter(carriers.map((carrier) => cutting.batchRecipients(carrier)))}::int[])`;
+  const size = of(carriers.map((carrier) => cutting.batchRecipients(carrier)));
   const { rows } = await client.query<GroupRow & { batches: number }>(
     `with ${reached.text},
       placed as (select *, row_number() over (partition by carrier, language) - 1 as place from reached),
-      parts as (select carrier, language, place / ${sizes}[carrier + 1] as part, count(*)::int as recipients,
+      parts as (select carrier, language, place / ${size} as part, count(*)::int as recipients,
           array_agg(resident_id) as residents,
           string_agg(${packedSql(reach)}, ${chr(recordSeparator)}) filter (where carrier is not null) as packed
         from placed group by carrier, language, part),
+      dealt as (select *, ${of(before)} + ${turn} % ${of(shards.map(({ length }) => length))} as shard
+        from parts where carrier is not null),
       numbered as (select *, row_number() over ordered as number,
           sum(recipients) over ordered - recipients as first_ordinal,
-          ${carrierNames}[carrier + 1] as carrier_name, ${languageNames}[language + 1] as language_name
-        from parts where carrier is not null window ordered as (order by carrier, language, part)),
+          ${shardNames}[shard + 1] as shard_name, ${languageNames}[language + 1] as language_name
+        from dealt window ordered as (order by shard, language, part)),
       frozen as (insert into recipients (campaign_id, batch, organisation_id, residents, packed)
         select ${own}, number, $1, residents, packed from numbered),
       cut as (insert into batches
         (campaign_id, number, organisation_id, carrier, language, first_ordinal, recipients)
-        select ${own}, number, $1, carrier_name, language_name, first_ordinal, recipients from numbered),
+        select ${own}, number, $1, shard_name, language_name, first_ordinal, recipients from numbered),
       shared as (insert into campaign_carriers
         (campaign_id, carrier, organisation_id, recipients, first_batch, last_batch, enqueued_through)
-        select ${own}, carrier_name, $1, sum(recipients), min(number), max(number), min(number) - 1
-          from numbered group by carrier_name),
+        select ${own}, shard_name, $1, sum(recipients), min(number), max(number), min(number) - 1
+          from numbered group by shard_name),
       counted as (insert into campaign_progress (campaign_id, carrier, organisation_id)
-        select distinct ${own}, carrier_name, $1::bigint from numbered)
+        select distinct ${own}, ${accountSql('shard_name')}, $1::bigint from numbered)
       select carrier, language, sum(recipients)::int as recipients,
           (count(*) filter (where carrier is not null))::int as batches
         from parts group by carrier, language order by carrier, language`,

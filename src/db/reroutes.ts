@@ -3,6 +3,7 @@
  * to another carrier by the planner. As the service role.
  */
 import type { ClientBase, Pool } from 'pg';
+import { accountOf } from '../account.ts';
 import type { Id, Nature } from '../handoff.ts';
 import { campaignColumns, epochsSql, type PlannedCampaign } from './plan.ts';
 
@@ -114,8 +115,8 @@ export async function joinCarrier(
     `with c as (insert into campaign_carriers
         (campaign_id, carrier, organisation_id, recipients, first_batch, last_batch, enqueued_through)
         values ($1, $2, $3, 0, 1, 0, 0) on conflict do nothing)
-      insert into campaign_progress (campaign_id, carrier, organisation_id) values ($1, $2, $3) on conflict do nothing`,
-    [campaign.id, carrier, campaign.organisation],
+      insert into campaign_progress (campaign_id, carrier, organisation_id) values ($1, $4, $3) on conflict do nothing`,
+    [campaign.id, carrier, campaign.organisation, accountOf(carrier)],
   );
 }
 

@@ -4,6 +4,7 @@
  * those of some states are, states of a slice of batches are read and folded first, then only the recipients asked for,
  * so that looking for a few failures among a million costs some kilobytes.
  */
+import { accountOf } from '../account.ts';
 import { type Id, type MessageState, messageStateCodes } from '../handoff.ts';
 import { foldBatch } from './fold.ts';
 import type { Run, Statement } from './scope.ts';
@@ -18,6 +19,7 @@ export type ResultRow = {
   readonly lastName: string | null;
   /** E.164 with plus. */
   readonly address: string;
+  /** The account that it was planned for. */
   readonly carrier: string;
   readonly language: string;
   readonly state: MessageState;
@@ -135,7 +137,8 @@ async function* readAll(run: Run, { campaign, after, limit }: ResultQuery): Asyn
 }
 
 /** Those of a batch's recipients that were read: from the ordinal `from` on, or all. */
-function resultsOf({ carrier, language, firstOrdinal, recipients, states, results }: PartRow, from: number) {
+function resultsOf({ carrier: shard, language, firstOrdinal, recipients, states, results }: PartRow, from: number) {
+  const carrier = accountOf(shard);
   const carriers = new Map<string, Uint8Array[]>();
   for (const [statesCarrier, segment, hex] of states ?? []) {
     const known = carriers.get(statesCarrier) ?? [];
@@ -197,7 +200,7 @@ function findInBatch(
   for (let index = Math.max(0, query.after + 1 - firstOrdinal); index < recipients; index += 1) {
     const state = nameOfCode.get(codes[index] ?? 0) ?? 'pending';
     if (query.states?.has(state) === false) continue;
-    found.push([firstOrdinal + index, { batch, carrier, language, state }]);
+    found.push([firstOrdinal + index, { batch, carrier: accountOf(carrier), language, state }]);
   }
 }
 

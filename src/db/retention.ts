@@ -154,7 +154,7 @@ export async function deleteAged(
   });
 }
 
-/** A finished campaign and the carriers that had something of it. */
+/** A finished campaign, and the carriers and shards that had something of it. */
 export type FinishedCampaign = { readonly id: Id; readonly finishedAt: string; readonly carriers: readonly string[] };
 
 const closedThroughName = 'retention-closed-through';
@@ -168,7 +168,7 @@ const openDaysMax = 60;
 export async function finishedCampaigns(pool: Pool, limit: number): Promise<FinishedCampaign[]> {
   const { rows } = await pool.query<FinishedCampaign>(
     `select c.id, c.finished_at::text as "finishedAt",
-        array(select carrier from campaign_progress p where p.campaign_id = c.id) as carriers
+        array(select carrier from campaign_carriers s where s.campaign_id = c.id) as carriers
       from campaigns c
       where c.id >= (floor(extract(epoch from now() - $2 * interval '1 day') * 1000)::bigint << 22)
         and c.finished_at < now() - interval '1 hour' and c.planned_at is not null

@@ -7,6 +7,8 @@ export type CarrierCapacity = {
   readonly ratePerSecond: number;
   /** Slots that share the rate; 1 when absent. */
   readonly binds?: number;
+  /** Parts that rate and slots are divided into, each with batches of its own; 1 when absent. */
+  readonly shards?: number;
 };
 
 /** Bounds of a batch. */
@@ -26,12 +28,15 @@ export const batchRecipientsMin = 25;
 const turnSeconds = 0.0125;
 
 /**
- * Most recipients in a batch: what the carrier sends in one turn, and one slot in `batchSecondsMax`, so that a worker
- * with few slots does not hold what others could send; at least 25 (or the maximum if that is less), at most
- * `batchRecipientsMax`.
+ * Most recipients in a batch: what the carrier, or a shard of it, sends in one turn, and one slot in `batchSecondsMax`,
+ * so that a worker with few slots does not hold what others could send; at least 25 (or the maximum if that is less),
+ * at most `batchRecipientsMax`.
  */
-export function batchRecipients({ ratePerSecond, binds = 1 }: CarrierCapacity, limits: BatchLimits): number {
-  const sent = Math.floor(ratePerSecond * Math.min(turnSeconds, limits.batchSecondsMax / binds));
+export function batchRecipients(carrier: CarrierCapacity, limits: BatchLimits): number {
+  const { ratePerSecond, binds = 1, shards = 1 } = carrier;
+  const sent = Math.floor(
+    Math.min((ratePerSecond / shards) * turnSeconds, (ratePerSecond / binds) * limits.batchSecondsMax),
+  );
   return Math.min(Math.max(sent, batchRecipientsMin), limits.batchRecipientsMax);
 }
 

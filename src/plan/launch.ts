@@ -39,7 +39,9 @@ export type LaunchParts = {
   readonly log: Log;
   /** Prefixes and carriers as they stand now. */
   routes(): readonly Route[];
-  batchRecipients(carrier: string): number;
+  batchRecipients(account: string): number;
+  /** Whose streams an account's batches go into at the moment, in turn. */
+  readonly shardsOf: (account: string) => readonly string[];
   /** Hears how long a campaign took to be frozen, for metrics. */
   readonly frozen?: ((nature: Nature, ms: number) => void) | undefined;
   readonly tracer?: Tracer | undefined;

@@ -50,9 +50,12 @@ export type PlannerOptions = {
   readonly commands: CommandQueue;
   readonly enqueue: Enqueue;
   readonly publish: PublishProgress;
+  /** Accounts, not their shards. */
   readonly carriers: readonly (RoutedCarrier & CarrierCapacity)[];
-  /** Whether a carrier can be planned for; all can when absent. */
-  readonly usable?: (carrier: string) => boolean;
+  /** Whether an account can be planned for; all can when absent. */
+  readonly usable?: (account: string) => boolean;
+  /** See `LaunchParts`; no account is divided when absent. */
+  readonly shardsOf?: LaunchParts['shardsOf'];
   readonly limits: PlannerLimits;
   /** See `LaunchParts`. */
   readonly frozen?: LaunchParts['frozen'];
@@ -91,9 +94,10 @@ export class Planner implements Service {
 
   constructor(options: PlannerOptions) {
     this.#options = options;
-    const { carriers, clock, log, limits, usable } = options;
+    const { carriers, clock, log, limits, usable, shardsOf = (account: string) => [account] } = options;
     this.#parts = {
       ...options,
+      shardsOf,
       routes: () => routeTable(carriers, usable),
       batchRecipients: (name) => {
         const carrier = carriers.find((candidate) => candidate.name === name);

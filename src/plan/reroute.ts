@@ -3,6 +3,7 @@
  * process; several may work side by side, and each may be killed at any moment: what goes in twice changes nothing.
  */
 import assert from 'node:assert';
+import { accountOf, dealt } from '../account.ts';
 import type { Clock } from '../clock.ts';
 import type { Database } from '../db/client.ts';
 import {
@@ -41,6 +42,8 @@ export type RerouteParts = {
   readonly enqueue: Enqueue;
   /** Prefixes and carriers as they stand now. */
   readonly routes: () => readonly RouteEntry[];
+  /** Whose streams an account's batches go into at the moment, in turn; no account is divided when absent. */
+  readonly shardsOf?: (account: string) => readonly string[];
   readonly clock: Clock;
   readonly log: Log;
 };
@@ -123,9 +126,10 @@ function isOver({ status }: PlannedCampaign): boolean {
   return status === 'completed' || status === 'cancelled';
 }
 
-async function decidePage({ database: { pool }, routes }: RerouteParts, campaign: PlannedCampaign): Promise<void> {
+async function decidePage(parts: RerouteParts, campaign: PlannedCampaign): Promise<void> {
+  const { pool } = parts.database;
   const waiting = await waitingReroutes(pool, campaign.id, pageBatches);
-  const decisions = divide(waiting, await batchesOf(pool, campaign, waiting), routes());
+  const decisions = divide(waiting, await batchesOf(pool, campaign, waiting), parts.routes(), parts.shardsOf);
   await decideReroutes(pool, campaign.id, decisions);
   // Of a batch that is not there any more nothing can be given to anybody.
   const decided = new Set(decisions.map(({ id }) => id));
@@ -153,21 +157,23 @@ function batchOf({ batch: number, indexes, attempt }: Reroute, batches: Readonly
 }
 
 /**
- * Which places go to which carrier: to that which serves their address now. An address that nobody serves any more
- * stays with its carrier. Pure.
+ * Which places go to which carrier: to a shard of the account that serves their address now. An address that nobody
+ * serves any more stays with its account. Pure.
  */
 export function divide(
   waiting: readonly Waiting[],
   batches: ReadonlyMap<number, Batch>,
   routes: readonly RouteEntry[],
+  shardsOf: (account: string) => readonly string[] = (account) => [account],
 ): Decision[] {
-  return waiting.flatMap(({ id, batch, carrier, indexes }) => {
+  return waiting.flatMap(({ id, campaign, batch, carrier, indexes }) => {
     const addresses = batches.get(batch)?.packed.toString().split(recordSeparator);
     if (addresses === undefined) return [];
     const shares = new Map<string, number[]>();
     for (const index of indexes.toSorted((a, b) => a - b)) {
       const [address = ''] = addresses[index]?.split(unitSeparator) ?? [];
-      const target = routeOf(routes, address)?.carrier ?? carrier;
+      const account = routeOf(routes, address)?.carrier ?? accountOf(carrier);
+      const target = dealt(shardsOf(account), campaign, batch) ?? carrier;
       const share = shares.get(target);
       if (share === undefined) shares.set(target, [index]);
       else share.push(index);

@@ -47,7 +47,8 @@ test('shards - whoever binds gets them as carriers of their own, everybody else 
     ['orange.1', 3, 1_000],
     ['orange.2', 2, 1_000],
   ]);
-  for (const shard of shards) expect(shard).toMatchObject({ password: 'pw', systemId: 'tocsin', window: 100, order: 2 });
+  for (const shard of shards)
+    expect(shard).toMatchObject({ password: 'pw', systemId: 'tocsin', window: 100, order: 2 });
   expect(describeCarriers(fileOf({ shards: 3 }))).toMatchObject([{ name: 'orange', binds: 8, ratePerSecond: 3_000 }]);
   expect(loadCarriers(fileOf({}), { ORANGE: 'pw' })).toMatchObject([{ name: 'orange', binds: 8 }]);
 });
@@ -103,7 +104,8 @@ test('accounts - names say whose shards they are, and which others there may hav
 
 test('accounts - campaigns of one batch spread over the shards, as batches of one campaign do', () => {
   const shards = ['orange.0', 'orange.1', 'orange.2', 'orange.3'];
-  const counts = (names: (string | undefined)[]) => shards.map((shard) => names.filter((name) => name === shard).length);
+  const counts = (names: (string | undefined)[]) =>
+    shards.map((shard) => names.filter((name) => name === shard).length);
   // As ids are made: a millisecond, then a number that counts up and for long begins with zeros.
   const id = (n: number) => String((BigInt(1_780_000_000_000 + n * 7_013) << 22n) + BigInt(n));
   const campaigns = Array.from({ length: 1_000 }, (_, n) => dealt(shards, id(n), 1));

@@ -1,6 +1,7 @@
 /** Freezing on real PostgreSQL: who is a recipient, in which order, batches and packed text. */
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { accountOf } from '../../src/account.ts';
 import { type Reach, sampleAudience } from '../../src/db/audience.ts';
 import { connect, type Database } from '../../src/db/client.ts';
 import {
@@ -50,12 +51,14 @@ const routes = [
   { prefix: '3363998', carrier: 'south' },
 ];
 
+const undivided = (account: string) => [account];
+
 async function plan(campaign: TestCampaign = {}, cutting: Partial<Cutting> = {}) {
   const id = await addCampaign(owner, organisation, campaign);
   const claim = { planner: 'one', leaseMs: 60_000, nature: 'information' as const, limit: 10 };
   const [claimed] = await claimCampaigns(service.pool, claim);
   const fields = fieldsOf(claimed!.contents);
-  const all = { routes, fields, batchRecipients: () => 500, ...cutting };
+  const all = { routes, fields, batchRecipients: () => 500, shardsOf: undivided, ...cutting };
   const run = () => freeze(service, claimed!, all);
   const frozen = await run();
   await countUnreached(service.pool, claimed!);
@@ -162,7 +165,7 @@ test('freeze - doing it again, or after a pause or a cancellation, changes nothi
     const claim = { planner: 'one', leaseMs: 60_000, nature: 'information' as const, limit: 1 };
     const [claimed] = await claimCampaigns(service.pool, claim);
     await owner.query("update campaigns set status = 'paused' where id = $1", [id]);
-    const all = { routes, fields: [], batchRecipients: () => 500 };
+    const all = { routes, fields: [], batchRecipients: () => 500, shardsOf: undivided };
     return { frozen: await freeze(service, claimed!, all) };
   })();
   expect(frozen).toEqual({ kind: 'skipped' });
@@ -196,4 +199,48 @@ test('freeze - the preview, asked as the organisation, says what the freeze then
   ]);
   const foreign = await addOrganisation(owner, 'Other');
   expect((await api.tenant(foreign, ({ client }) => sampleAudience(client, reach, 100))).recipients).toBe(0);
+});
+
+test('freeze - batches of an account are dealt evenly over its shards, in ranges; previews know accounts', async () => {
+  await addManyResidents(owner, organisation, 403);
+  const shards = ['south.0', 'south.1', 'south.2'];
+  const contents = { fr: 'Bonjour', en: 'Hello' };
+  const cutting = {
+    batchRecipients: () => 10,
+    shardsOf: (account: string) => (account === 'south' ? shards : [account]),
+    routes: [...routes, { prefix: '3363998000', carrier: 'north' }],
+  };
+  const languages = ['fr', 'en'];
+  const reach: Reach = { organisation, audience: { all: true }, languages, fields: [], routes: cutting.routes };
+  const preview = await api.tenant(organisation, ({ client }) => sampleAudience(client, reach, 100));
+  const { id, frozen, batches } = await plan({ contents }, cutting);
+  expect(frozen).toEqual({ kind: 'frozen', recipients: preview.recipients });
+  const { rows } = await owner.query<{ carrier: string; language: string; numbers: number[]; recipients: number }>(
+    `select carrier, language, array_agg(number order by number) as numbers, sum(recipients)::int as recipients
+      from batches where campaign_id = $1 group by 1, 2 order by min(number)`,
+    [id],
+  );
+  for (const { carrier, language, recipients } of preview.groups) {
+    const own = rows.filter((row) => accountOf(row.carrier) === carrier && row.language === language);
+    expect(own.reduce((sum, row) => sum + row.recipients, 0)).toBe(recipients);
+    const dealt = own.map(({ numbers }) => numbers.length);
+    expect(Math.max(...dealt) - Math.min(...dealt)).toBeLessThanOrEqual(1);
+  }
+  // Numbers and ordinals run on over all of them, and a share is all batches from its first to its last.
+  expect(rows.flatMap(({ numbers }) => numbers)).toEqual(batches.map(({ number }) => number));
+  let next = 0;
+  for (const { firstOrdinal, recipients } of batches) {
+    expect(firstOrdinal).toBe(next);
+    next += recipients;
+  }
+  const shares = await carrierShares(service.pool, id);
+  expect(shares.map(({ carrier }) => carrier)).toEqual(['north', ...shards]);
+  for (const { carrier, next: first, last } of shares)
+    expect(rows.filter((row) => row.carrier === carrier).flatMap(({ numbers }) => numbers)).toEqual(
+      Array.from({ length: last - first + 1 }, (_, at) => first + at),
+    );
+  const counted = await owner.query('select carrier from campaign_progress where campaign_id = $1 order by carrier', [
+    id,
+  ]);
+  expect(counted.rows).toEqual([{ carrier: 'north' }, { carrier: 'south' }]);
 });

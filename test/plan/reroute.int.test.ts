@@ -51,7 +51,12 @@ beforeEach(async () => {
   campaign = await addCampaign(owner, organisation);
   const claim = { planner: 'one', leaseMs: 60_000, nature: 'information' as const, limit: 1 };
   const [claimed] = await claimCampaigns(service.pool, claim);
-  const cutting: Cutting = { routes: routeTable(carriers), fields: [], batchRecipients: () => 30 };
+  const cutting: Cutting = {
+    routes: routeTable(carriers),
+    fields: [],
+    batchRecipients: () => 30,
+    shardsOf: (account) => [account],
+  };
   await freeze(service, claimed!, cutting);
 });
 

@@ -82,6 +82,7 @@ async function campaignOf(daysAgo: number, finishedDaysAgo: number | null, statu
       values ($1, $2, $3, 1, 1)`,
     [id, carrier, organisation],
   );
+  await owner.query('insert into campaign_carriers values ($1, $2, $3, 1, 1, 1, 1)', [id, carrier, organisation]);
   const rows = {
     recipients: `(campaign_id, batch, organisation_id, residents, packed) values ($1, 1, $2, '{7}', '33639980000')`,
     batches: `values ($1, 1, $2, 'north', 'fr', 0, 1)`,
