@@ -47,7 +47,7 @@ const registered: Readonly<Record<string, (metrics: Metrics) => void>> = {
   },
   recorder(metrics) {
     countRecords(metrics, []);
-    countRecorder(metrics, { carriers: [], orphans: new Map() });
+    countRecorder(metrics, { accounts: [], orphans: new Map() });
     countPool(metrics, noPool);
     countRedis(metrics, {});
   },

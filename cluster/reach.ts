@@ -1,6 +1,8 @@
 /** How far workers can have got with a carrier, for whoever restores what Redis lost. Pure. */
 import type { CarrierSettings } from '../config/carriers.ts';
 import type { Settings } from '../config/schema.ts';
+import { shardsOf } from '../config/shards.ts';
+import { accountOf } from '../src/account.ts';
 import type { CarrierReach } from '../src/record/restore.ts';
 import { segmentsAhead, takeCount } from '../src/send/feeder.ts';
 
@@ -15,4 +17,13 @@ export function reachOf(carrier: CarrierSettings | undefined, settings: Settings
   // Each worker has a slot, and may have taken a few batches more than it wanted.
   const recipientsInHandsMax = binds * window + segmentsInHandsMax + binds * takeCount * settings.batchRecipientsMax;
   return { ratePerSecond, recipientsInHandsMax };
+}
+
+/**
+ * `reachOf` by name, of carriers and of shards; `accounts` are the carriers of the file. Names of shards that there are
+ * no more are bounded by their account.
+ */
+export function reachesOf(accounts: readonly CarrierSettings[], settings: Settings): (carrier: string) => CarrierReach {
+  const known = new Map([...accounts, ...accounts.flatMap(shardsOf)].map((carrier) => [carrier.name, carrier]));
+  return (carrier) => reachOf(known.get(carrier) ?? known.get(accountOf(carrier)), settings);
 }

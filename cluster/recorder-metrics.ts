@@ -1,4 +1,4 @@
-/** Metrics of a recorder: what it writes, and what it looks after. Labels are carriers. */
+/** Metrics of a recorder: what it writes, and what it looks after. Labels are carriers, undivided ones. */
 import type { Flushed } from '../src/record/page.ts';
 import type { Metrics, Sample } from '../src/telemetry.ts';
 
@@ -46,10 +46,10 @@ export function countRecords(metrics: Metrics, carriers: readonly string[]): Rec
 /** Registers what is read of a recorder. */
 export function countRecorder(
   metrics: Metrics,
-  of: { readonly carriers: readonly string[]; readonly orphans: ReadonlyMap<string, number> },
+  of: { readonly accounts: readonly string[]; readonly orphans: ReadonlyMap<string, number> },
 ): void {
   metrics.read('gauge', 'tocsin_recorder_carriers', 'Carriers that this recorder records.', [], () => [
-    [{}, of.carriers.length],
+    [{}, of.accounts.length],
   ]);
   metrics.read(
     'gauge',

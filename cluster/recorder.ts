@@ -3,6 +3,7 @@
  * to whoever watches.
  */
 import { hostname } from 'node:os';
+import { shardsOf } from '../config/shards.ts';
 import { systemClock } from '../src/clock.ts';
 import { Reconciler } from '../src/record/reconciler.ts';
 import { Recorder, recorderLimits } from '../src/record/recorder.ts';
@@ -14,7 +15,7 @@ import { connectRedis } from '../src/stream/redis.ts';
 import { countPool, countRedis } from './connection-metrics.ts';
 import { openDatabase, warnOfRoom } from './database.ts';
 import { PresenceTeller } from './presence.ts';
-import { reachOf } from './reach.ts';
+import { reachesOf } from './reach.ts';
 import { countRecorder, countRecords } from './recorder-metrics.ts';
 import { requireAll, required, requiredCarriers, requiredRedis } from './required.ts';
 import { type Context, type Parts, runProcess } from './run.ts';
@@ -27,18 +28,19 @@ await runProcess('recorder', build);
 async function build(context: Context): Promise<Parts> {
   const { settings, log, metrics, tracer } = context;
   requireAll(settings, 'databaseUrl', 'redisUrl', 'carriers');
-  const carriersSettings = requiredCarriers(settings);
-  const carriers = carriersSettings.map((carrier) => carrier.name);
+  const accounts = requiredCarriers(settings);
+  const carriers = accounts.flatMap(shardsOf).map((shard) => shard.name);
   const place = requiredRedis(settings);
   const name = `${hostname()}-${process.pid}`;
   const database = openDatabase(context, {
     url: required(settings, 'databaseUrl'),
-    // Two for each carrier that it may hold (a page is written while the next is filled), and some for leases.
-    poolMax: Math.max(settings.databasePoolMax, 2 * carriers.length + 4),
+    // Two for each account that it may hold (a page is written while the next is filled), and some for leases.
+    poolMax: Math.max(settings.databasePoolMax, 2 * accounts.length + 4),
     applicationName: 'tocsin-recorder',
   });
   const redis = await connectRedis(place, 'command', log, name);
-  const events = countRecords(metrics, carriers);
+  const accountNames = accounts.map((account) => account.name);
+  const events = countRecords(metrics, accountNames);
   const recorder = new Recorder({
     recorder: name,
     database,
@@ -57,23 +59,18 @@ async function build(context: Context): Promise<Parts> {
     onFlush: events.flushed,
     tracer,
   });
-  const carriersByName = new Map(carriersSettings.map((carrier) => [carrier.name, carrier]));
-  const reconciler = new Reconciler(
-    {
-      owner: name,
-      database,
-      conveyor: new StreamConveyor(redis),
-      carriers,
-      enqueue: new Producer(redis, settings.waitingBytesMax, systemClock, log),
-      reachOf: (carrier) => reachOf(carriersByName.get(carrier), settings),
-      leaseMs: settings.recorderLeaseMs,
-      clock: systemClock,
-      log,
-    },
-    reconcileEveryMs,
-    () => recorder.recordedAtMs,
-    events.looked,
-  );
+  const reconciling = {
+    owner: name,
+    database,
+    conveyor: new StreamConveyor(redis),
+    carriers,
+    enqueue: new Producer(redis, settings.waitingBytesMax, systemClock, log),
+    reachOf: reachesOf(accounts, settings),
+    leaseMs: settings.recorderLeaseMs,
+    clock: systemClock,
+    log,
+  };
+  const reconciler = new Reconciler(reconciling, reconcileEveryMs, () => recorder.recordedAtMs, events.looked);
   countRecorder(metrics, recorder);
   countPool(metrics, database.pool);
   countRedis(metrics, { command: redis });

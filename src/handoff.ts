@@ -289,10 +289,18 @@ export type Enqueue = {
 };
 
 /** An outcome entry as the recorder reads it; `packed` as `readOutcomes` in src/stream/entry.ts takes it. */
-export type OutcomeRecord = { readonly id: string; readonly header: OutcomeHeader; readonly packed: Buffer };
+export type OutcomeRecord = {
+  /** Whose stream it lies in: a shard, where the account is divided. */
+  readonly carrier: string;
+  readonly id: string;
+  readonly header: OutcomeHeader;
+  readonly packed: Buffer;
+};
 
 /** A receipts entry as the recorder reads it; `packed` as `readReceipts` in src/stream/entry.ts takes it. */
 export type ReceiptRecord = {
+  /** Whose stream it lies in. */
+  readonly carrier: string;
   readonly id: string;
   /** Epoch milliseconds at which the worker had them. */
   readonly atMs: number;
@@ -302,6 +310,9 @@ export type ReceiptRecord = {
 
 /** Last entry ids of a carrier's two streams that are in PostgreSQL; `0-0` before the first. */
 export type RecordOffsets = { readonly outcomes: string; readonly receipts: string };
+
+/** Offsets of all carriers, or shards, whose streams are recorded together. */
+export type AccountOffsets = ReadonlyMap<string, RecordOffsets>;
 
 /** Entries after the offsets, in order. */
 export type RecordRead = {

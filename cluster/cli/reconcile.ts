@@ -1,5 +1,6 @@
 /** `tocsin reconcile`: what Redis lacks of what PostgreSQL knows, and puts it there. */
 import { hostname } from 'node:os';
+import { shardsOf } from '../../config/shards.ts';
 import { systemClock } from '../../src/clock.ts';
 import type { Database } from '../../src/db/client.ts';
 import type { LostShare } from '../../src/db/reconcile.ts';
@@ -9,7 +10,7 @@ import { StreamConveyor } from '../../src/stream/conveyor.ts';
 import { Producer } from '../../src/stream/producer.ts';
 import type { RedisConnection } from '../../src/stream/redis.ts';
 import { silentLog } from '../../src/telemetry.ts';
-import { reachOf } from '../reach.ts';
+import { reachesOf } from '../reach.ts';
 import { requiredCarriers } from '../required.ts';
 import { type Command, pause, type Result, type Surroundings } from './command.ts';
 import { withDatabase, withRedis } from './connections.ts';
@@ -40,14 +41,14 @@ JSON: {"data": "good" | "lost" | "restoring" | "unnamed", "lost": [{"campaign", 
 };
 
 function partsOf({ settings }: Surroundings, database: Database, redis: RedisConnection): ReconcilerOptions {
-  const carriers = new Map(requiredCarriers(settings).map((carrier) => [carrier.name, carrier]));
+  const accounts = requiredCarriers(settings);
   return {
     owner: `command-${hostname()}-${process.pid}`,
     database,
     conveyor: new StreamConveyor(redis),
-    carriers: [...carriers.keys()],
+    carriers: accounts.flatMap(shardsOf).map((shard) => shard.name),
     enqueue: new Producer(redis, settings.waitingBytesMax, systemClock, silentLog),
-    reachOf: (carrier) => reachOf(carriers.get(carrier), settings),
+    reachOf: reachesOf(accounts, settings),
     leaseMs: settings.recorderLeaseMs,
     clock: systemClock,
     log: silentLog,

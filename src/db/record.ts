@@ -1,65 +1,88 @@
 /**
- * The recorder's statements: its lease with the offsets, loading and writing batch states, matching message
- * ids, orphans. What writes runs in one transaction per flush. Runs in the recorder, as the service role.
+ * The recorder's statements: its lease with the offsets, loading and writing batch states, matching message ids,
+ * orphans. `carrier` is an account in all of them (src/account.ts), but for offsets, which are of shards. What writes
+ * runs in one transaction per flush. Runs in the recorder, as the service role.
  */
 import type { ClientBase, Pool } from 'pg';
+import { accountSql } from '../account.ts';
 import { Fault } from '../fault.ts';
-import type { Id, InboundMessage, RecordOffsets } from '../handoff.ts';
+import type { AccountOffsets, Id, InboundMessage, RecordOffsets } from '../handoff.ts';
 import { partitionOf } from './partitions.ts';
 
-/** The right to record one carrier's streams, and where to go on. */
+/** The right to record the streams of one account, which are those of all its shards, and where to go on. */
 export type RecorderLease = {
-  readonly carrier: string;
+  readonly account: string;
   readonly owner: string;
   readonly epoch: Id;
-  readonly offsets: RecordOffsets;
+  readonly offsets: AccountOffsets;
 };
 
-/** Takes a carrier for `leaseMs` by PostgreSQL's clock; undefined while another recorder has it. */
-export async function takeCarrier(
+/**
+ * Takes an account for `leaseMs` by PostgreSQL's clock; undefined while another recorder has it. Its row says who has
+ * it, and where the streams of its own name are, which it has while it is not divided; `shards` have rows of their own.
+ * So have those of before, when it was divided otherwise: what is in their streams is recorded too.
+ */
+export async function takeAccount(
   pool: Pool,
-  carrier: string,
+  account: string,
+  shards: readonly string[],
   owner: string,
   leaseMs: number,
 ): Promise<RecorderLease | undefined> {
-  const { rows } = await pool.query<{ epoch: Id; outcomes: string; receipts: string }>(
+  const taken = await pool.query<{ epoch: Id }>(
     `insert into recorder_offsets as o (carrier, owner, epoch, lease_until)
       values ($1, $2, 1, now() + $3 * interval '1 millisecond')
       on conflict (carrier) do update
         set owner = excluded.owner, epoch = o.epoch + 1, lease_until = excluded.lease_until
       where o.owner = excluded.owner or o.lease_until < now()
-      returning epoch, outcomes_id as outcomes, receipts_id as receipts`,
-    [carrier, owner, leaseMs],
+      returning epoch`,
+    [account, owner, leaseMs],
   );
-  const [row] = rows;
-  if (row === undefined) return undefined;
-  return { carrier, owner, epoch: row.epoch, offsets: { outcomes: row.outcomes, receipts: row.receipts } };
+  const epoch = taken.rows[0]?.epoch;
+  if (epoch === undefined) return undefined;
+  await pool.query('insert into recorder_offsets (carrier) select unnest($1::text[]) on conflict do nothing', [shards]);
+  // Asked for last: whoever had it before has written its last word by then, or will find that it is fenced.
+  const { rows } = await pool.query<RecordOffsets & { carrier: string }>(
+    `select carrier, outcomes_id as outcomes, receipts_id as receipts from recorder_offsets
+      where ${accountSql('carrier')} = $1`,
+    [account],
+  );
+  return { account, owner, epoch, offsets: new Map(rows.map(({ carrier, ...offsets }) => [carrier, offsets])) };
 }
 
 /**
- * Moves the offsets and renews the lease; the row stays locked until the transaction ends.
- * @throws Fault `fenced` when the carrier is another recorder's by now.
+ * Moves the offsets and renews the lease; the account's row stays locked until the transaction ends.
+ * @throws Fault `fenced` when the account is another recorder's by now.
  */
 export async function advance(
   client: ClientBase | Pool,
-  lease: RecorderLease,
-  offsets: RecordOffsets,
+  { account, owner, epoch }: RecorderLease,
+  offsets: AccountOffsets,
   leaseMs: number,
 ): Promise<void> {
+  const own = offsets.get(account);
   const { rowCount } = await client.query({
     name: 'record-advance',
-    text: `update recorder_offsets set outcomes_id = $4, receipts_id = $5,
+    text: `update recorder_offsets set outcomes_id = coalesce($4, outcomes_id), receipts_id = coalesce($5, receipts_id),
         lease_until = now() + $6 * interval '1 millisecond' where carrier = $1 and owner = $2 and epoch = $3`,
-    values: [lease.carrier, lease.owner, lease.epoch, offsets.outcomes, offsets.receipts, leaseMs],
+    values: [account, owner, epoch, own?.outcomes, own?.receipts, leaseMs],
   });
-  if (rowCount === 0) throw new Fault('fenced', `carrier ${lease.carrier} is recorded by somebody else by now`);
+  if (rowCount === 0) throw new Fault('fenced', `carrier ${account} is recorded by somebody else by now`);
+  const shards = [...offsets].filter(([shard]) => shard !== account);
+  if (shards.length === 0) return;
+  await client.query({
+    name: 'record-advance-shards',
+    text: `update recorder_offsets o set outcomes_id = n.outcomes, receipts_id = n.receipts
+      from unnest($1::text[], $2::text[], $3::text[]) as n (shard, outcomes, receipts) where o.carrier = n.shard`,
+    values: [shards.map(([shard]) => shard), shards.map(([, of]) => of.outcomes), shards.map(([, of]) => of.receipts)],
+  });
 }
 
-/** Gives a carrier back before the lease ends. */
-export async function releaseCarrier(pool: Pool, lease: RecorderLease): Promise<void> {
+/** Gives an account back before the lease ends. */
+export async function releaseAccount(pool: Pool, { account, owner, epoch }: RecorderLease): Promise<void> {
   await pool.query(
     "update recorder_offsets set lease_until = '-infinity' where carrier = $1 and owner = $2 and epoch = $3",
-    [lease.carrier, lease.owner, lease.epoch],
+    [account, owner, epoch],
   );
 }
 

@@ -8,10 +8,11 @@ import type { Id, Nature } from '../handoff.ts';
 import { campaignColumns, epochsSql, type PlannedCampaign } from './plan.ts';
 
 /**
- * Messages of one batch that a carrier gave up; `indexes` are their places in the batch, `sourceAttempt` the attempt
- * with which it had them.
+ * Messages of one batch that a carrier, or shard, gave up; `indexes` are their places in the batch, `sourceAttempt` the
+ * attempt with which it had them.
  */
 export type GivenUp = {
+  readonly carrier: string;
   readonly campaign: Id;
   readonly batch: number;
   readonly sourceAttempt: number;
@@ -19,7 +20,7 @@ export type GivenUp = {
 };
 
 /** What waits and is not decided about: `carrier` gave it up. */
-export type Waiting = Pick<GivenUp, 'campaign' | 'batch' | 'indexes'> & { readonly id: Id; readonly carrier: string };
+export type Waiting = Pick<GivenUp, 'carrier' | 'campaign' | 'batch' | 'indexes'> & { readonly id: Id };
 
 /** What is decided: it goes into the stream of `target` with this attempt. */
 export type Reroute = Omit<Waiting, 'carrier'> & { readonly target: string; readonly attempt: number };
@@ -28,11 +29,11 @@ export type Reroute = Omit<Waiting, 'carrier'> & { readonly target: string; read
 export type Decision = { readonly id: Id; readonly target: string; readonly indexes: readonly number[] };
 
 /**
- * Keeps what `carrier` gave up. What was given up before of the same attempt is known already: a Redis that fell back
+ * Keeps what carriers gave up. What was given up before of the same attempt is known already: a Redis that fell back
  * has batches again that were given up, and they are given up again. With one attempt a place is at one carrier.
  */
-export async function addReroutes(client: ClientBase, carrier: string, givenUp: readonly GivenUp[]): Promise<void> {
-  for (const { campaign, batch, sourceAttempt, indexes } of givenUp) {
+export async function addReroutes(client: ClientBase, givenUp: readonly GivenUp[]): Promise<void> {
+  for (const { carrier, campaign, batch, sourceAttempt, indexes } of givenUp) {
     await client.query({
       name: 'reroute-add',
       text: `insert into reroutes (campaign_id, carrier, batch, source_attempt, indexes)

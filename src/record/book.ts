@@ -1,5 +1,5 @@
 /**
- * One carrier's streams as PostgreSQL will have them: takes entries, finds the message of each receipt, folds states,
+ * One account's streams as PostgreSQL will have them: takes entries, finds the message of each receipt, folds states,
  * and fills pages to be written. The next page is filled while the one before is being written, so it lets other
  * work run every few entries. Runs on the recorder's main thread. After a failed write the book holds things that
  * were never committed, so it must be thrown away and begun anew.
@@ -18,7 +18,7 @@ import type { Entries } from './reader.ts';
 import { type Place, RecentIds } from './recent.ts';
 import { type BatchState, StateCache } from './states.ts';
 
-/** Limits of one carrier's book. */
+/** Limits of one account's book. */
 export type BookLimits = {
   /** Batches whose states stay in memory between flushes. */
   readonly batchesMax: number;
@@ -58,7 +58,7 @@ const awaitedMax = 256;
 const entriesAtOnce = 8;
 
 /** See the head of this file. */
-export class CarrierBook {
+export class AccountBook {
   readonly #lease: RecorderLease;
   readonly #limits: BookLimits;
   readonly #database: Database;
@@ -73,14 +73,14 @@ export class CarrierBook {
   readonly #weeks = new Set<number>();
   readonly #place: Place = { state: undefined, index: 0, segment: 0 };
 
-  /** `orphans`: those that PostgreSQL has of this carrier. */
+  /** `orphans`: those that PostgreSQL has of this account. */
   constructor(lease: RecorderLease, limits: BookLimits, database: Database, orphans: OrphanIds) {
     this.#lease = lease;
     this.#limits = limits;
     this.#database = database;
     this.#states = new StateCache(limits.batchesMax);
     this.#recent = new RecentIds(limits.recentIdsMax);
-    this.#rows = [new RecordRows(lease.carrier), new RecordRows(lease.carrier)];
+    this.#rows = [new RecordRows(lease.account), new RecordRows(lease.account)];
     this.#orphans = orphans;
   }
 
@@ -102,7 +102,7 @@ export class CarrierBook {
     await eachWithPauses(receipts, (entry) => this.#applyReceipts(entry, draft));
     const { arrived, unloaded, late, givenUp } = draft;
     if (arrived.length + late.length > 0) await before;
-    const waiting = arrived.length === 0 ? [] : await orphansOf(this.#database.pool, this.#lease.carrier, arrived);
+    const waiting = arrived.length === 0 ? [] : await orphansOf(this.#database.pool, this.#lease.account, arrived);
     const { matches, orphans } = await this.#match([...waiting, ...late], nowMs);
     const all = [...unloaded, ...matches];
     await this.#load(all.map((match) => match.state));
@@ -124,7 +124,7 @@ export class CarrierBook {
     }
   }
 
-  #applyOutcomes({ id, header, packed }: OutcomeRecord, state: BatchState, draft: Draft): void {
+  #applyOutcomes({ carrier, id, header, packed }: OutcomeRecord, state: BatchState, draft: Draft): void {
     const { rows, arrived, givenUp } = draft;
     const rerouted: number[] = [];
     const counts = this.#states.countsOf(header);
@@ -142,7 +142,7 @@ export class CarrierBook {
     if (header.traceParent !== undefined) this.#trace(header.traceParent, state, draft.traced);
     if (rerouted.length === 0) return;
     const { campaign, batch, attempt: sourceAttempt } = header;
-    givenUp.push({ entry: id, campaign, batch, sourceAttempt, indexes: rerouted });
+    givenUp.push({ carrier, entry: id, campaign, batch, sourceAttempt, indexes: rerouted });
   }
 
   #trace(parent: string, state: BatchState, traced: TracedPart[]): void {
@@ -205,7 +205,7 @@ export class CarrierBook {
     if (late.length === 0) return { matches, orphans: [] };
     const ids = [...new Set(late.map((receipt) => receipt.messageId))];
     const since = idAtMs(nowMs - this.#limits.receiptAgeMsMax);
-    const places = await findSubmissions(this.#database.pool, this.#lease.carrier, ids, since);
+    const places = await findSubmissions(this.#database.pool, this.#lease.account, ids, since);
     const orphans: OrphanReceipt[] = [];
     for (const receipt of late) {
       const found = places.get(receipt.messageId);
@@ -225,7 +225,7 @@ export class CarrierBook {
     if (missing.size === 0) return;
     const keys = [...missing.values()].map((state) => state.key);
     const rows = new Map<string, (Buffer | undefined)[]>();
-    for (const row of await loadStates(this.#database.pool, this.#lease.carrier, keys)) {
+    for (const row of await loadStates(this.#database.pool, this.#lease.account, keys)) {
       const known = rows.get(nameOf(row)) ?? [];
       known[row.segment] = row.states;
       rows.set(nameOf(row), known);

@@ -1,5 +1,5 @@
 /**
- * What one transaction of a carrier's recorder writes: rows, states, counts, orphans and the offsets, all or
+ * What one transaction of an account's recorder writes: rows, states, counts, orphans and the offsets, all or
  * nothing. Runs on the recorder's main thread. Decides nothing: src/record/book.ts has filled it.
  */
 import type { Database } from '../db/client.ts';
@@ -17,10 +17,10 @@ import {
 import type { RecordRows } from '../db/record-rows.ts';
 import { holdEpochs } from '../db/reconcile.ts';
 import { addReroutes, type GivenUp } from '../db/reroutes.ts';
-import type { Id, InboundMessage, RecordOffsets } from '../handoff.ts';
+import type { AccountOffsets, Id, InboundMessage } from '../handoff.ts';
 import type { CampaignDelta, Changes } from './states.ts';
 
-/** What a carrier gave up, and the entry of its outcomes that says so. */
+/** What a carrier or shard gave up, and the entry of its outcomes that says so. */
 export type GivenUpEntry = GivenUp & { readonly entry: string };
 
 /** What of a page belongs to a trace, and below which span. */
@@ -29,7 +29,7 @@ export type TracedPart = { readonly name: 'record.outcomes' | 'record.receipt'; 
 /** See the head of this file. */
 export type Page = {
   /** Offsets once it is committed. */
-  readonly through: RecordOffsets;
+  readonly through: AccountOffsets;
   readonly rows: RecordRows;
   readonly changes: Changes;
   /** Message ids whose orphans found their submission. */
@@ -52,7 +52,7 @@ export type Flushed = {
 /**
  * Writes a page in one transaction. What was given up counts only while Redis's data are those of `epochs`: when they
  * were lost since, whoever restores them looks after it, and must not find it here afterwards.
- * @throws Fault `fenced` when the carrier is another recorder's, `postgres`.
+ * @throws Fault `fenced` when the account is another recorder's, `postgres`.
  */
 export async function writePage(
   database: Database,
@@ -60,16 +60,16 @@ export async function writePage(
   { through, rows, changes, adopted, orphans, givenUp, inbound }: Page,
   { leaseMs, epochs }: { readonly leaseMs: number; readonly epochs: string },
 ): Promise<Flushed> {
-  const { carrier } = lease;
+  const { account } = lease;
   const written = await database.service(async ({ client }) => {
     await advance(client, lease, through, leaseMs);
     const count = await rows.send(client);
-    await deleteOrphans(client, carrier, adopted);
-    await addOrphans(client, carrier, orphans);
-    if (givenUp.length > 0 && (await holdEpochs(client)) === epochs) await addReroutes(client, carrier, givenUp);
-    await addInbound(client, carrier, inbound);
-    await writeStates(client, carrier, changes.rows);
-    await addProgress(client, carrier, changes.deltas.map(progressDelta));
+    await deleteOrphans(client, account, adopted);
+    await addOrphans(client, account, orphans);
+    if (givenUp.length > 0 && (await holdEpochs(client)) === epochs) await addReroutes(client, givenUp);
+    await addInbound(client, account, inbound);
+    await writeStates(client, account, changes.rows);
+    await addProgress(client, account, changes.deltas.map(progressDelta));
     return count;
   });
   return { rows: written, orphaned: orphans.length, campaigns: changes.deltas.map((delta) => delta.campaign) };

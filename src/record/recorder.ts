@@ -1,22 +1,24 @@
 /**
  * The recorder: carriers' outcomes and receipts from Redis into PostgreSQL, and progress to whoever watches.
- * Runs on the main thread of the recorder process; recorders share the carriers by leases. An entry leaves
- * Redis only after the transaction that holds its rows and its offset is committed, so nothing is lost and
- * nothing counted twice. While PostgreSQL is away it reads nothing more and tries again.
+ * Runs on the main thread of the recorder process; recorders share the accounts by leases, each with the streams of
+ * all its shards, since a receipt may come by another one than the one that submitted. An entry leaves Redis only
+ * after the transaction that holds its rows and its offset is committed, so nothing is lost and nothing counted twice.
+ * While PostgreSQL is away it reads nothing more and tries again.
  */
+import { byAccount } from '../account.ts';
 import type { Clock } from '../clock.ts';
 import type { Database } from '../db/client.ts';
 import { readEpochNames } from '../db/plan.ts';
 import { readProgress } from '../db/progress.ts';
-import { advance, orphanIds, type RecorderLease, releaseCarrier, takeCarrier } from '../db/record.ts';
+import { advance, orphanIds, type RecorderLease, releaseAccount, takeAccount } from '../db/record.ts';
 import { isFault } from '../fault.ts';
-import type { PublishProgress, RecordOffsets, RecordSource } from '../handoff.ts';
+import type { AccountOffsets, PublishProgress, RecordSource } from '../handoff.ts';
 import type { Service } from '../service.ts';
 import type { Log } from '../telemetry.ts';
 import { noTracer, type Tracer } from '../tracing.ts';
-import { type BookLimits, CarrierBook } from './book.ts';
+import { AccountBook, type BookLimits } from './book.ts';
 import { OrphanIds } from './orphans.ts';
-import { type Flushed, type Page, writePage } from './page.ts';
+import { type Flushed, type GivenUpEntry, type Page, writePage } from './page.ts';
 import { Reader } from './reader.ts';
 
 /** Limits of a recorder. */
@@ -27,7 +29,7 @@ export type RecorderLimits = BookLimits & {
   readonly idleMs: number;
   /** A receipt waits this long in Redis, so that its submission is there before it. */
   readonly receiptHoldMs: number;
-  /** A carrier of a recorder that does not renew for this long is taken over. */
+  /** An account of a recorder that does not renew for this long is taken over. */
   readonly leaseMs: number;
 };
 
@@ -48,10 +50,11 @@ export const recorderLimits: RecorderLimits = {
 export type RecorderOptions = {
   /** Name of this recorder, unlike every other's. */
   readonly recorder: string;
-  /** As `tocsin_service`, with a connection for each carrier. */
+  /** As `tocsin_service`, with a connection for each account. */
   readonly database: Database;
   readonly source: RecordSource;
   readonly publish: PublishProgress;
+  /** Shards of each account, where it is divided. */
   readonly carriers: readonly string[];
   readonly limits: RecorderLimits;
   /** Nothing is traced when absent. */
@@ -59,7 +62,7 @@ export type RecorderOptions = {
   readonly clock: Clock;
   readonly log: Log;
   /** Called after each flush, for metrics. */
-  readonly onFlush?: (carrier: string, flushed: Flushed, ms: number) => void;
+  readonly onFlush?: (account: string, flushed: Flushed, ms: number) => void;
 };
 
 const pauseAfterFailureMsMax = 5000;
@@ -85,55 +88,56 @@ export class Recorder implements Service {
   async start(): Promise<void> {
     if (this.#isStopping || this.#running !== undefined) return;
     await this.#options.database.ready();
-    this.#running ??= Promise.all(this.#options.carriers.map((carrier) => this.#serve(carrier)));
+    const accounts = [...byAccount(this.#options.carriers)];
+    this.#running ??= Promise.all(accounts.map(([account, shards]) => this.#serve(account, shards)));
   }
 
-  /** Finishes the transactions in hand and gives the carriers to other recorders. */
+  /** Finishes the transactions in hand and gives the accounts to other recorders. */
   async stop(): Promise<void> {
     this.#isStopping = true;
     for (const wake of this.#wakers) wake();
     await this.#running;
   }
 
-  /** Carriers that this recorder records at the moment. */
-  get carriers(): readonly string[] {
+  /** Accounts that this recorder records at the moment. */
+  get accounts(): readonly string[] {
     return [...this.#held];
   }
 
   /**
-   * By carrier the last moment, monotonic, of which every outcome that Redis had is recorded. It says nothing of
-   * whether Redis lost something before it was read.
+   * By carrier or shard the last moment, monotonic, of which every outcome that Redis had is recorded. It says nothing
+   * of whether Redis lost something before it was read.
    */
   get recordedAtMs(): ReadonlyMap<string, number> {
     return new Map(this.#recordedAtMs);
   }
 
-  /** Receipts that wait for their submission, by carrier that this recorder records; counted up to `orphanIdsMax`. */
+  /** Receipts that wait for their submission, by account that this recorder records; counted up to `orphanIdsMax`. */
   get orphans(): ReadonlyMap<string, number> {
     return new Map([...this.#orphans].map(([carrier, ids]) => [carrier, ids.size]));
   }
 
-  async #serve(carrier: string): Promise<void> {
+  async #serve(account: string, shards: readonly string[]): Promise<void> {
     const { database, limits, log, recorder } = this.#options;
     let failures = 0;
     while (!this.#isStopping) {
       try {
-        const lease = await takeCarrier(database.pool, carrier, recorder, limits.leaseMs);
+        const lease = await takeAccount(database.pool, account, shards, recorder, limits.leaseMs);
         if (lease !== undefined) {
-          log.info('recorder.carrier.taken', { carrier, epoch: lease.epoch });
-          this.#held.add(carrier);
+          log.info('recorder.carrier.taken', { carrier: account, epoch: lease.epoch, streams: lease.offsets.size });
+          this.#held.add(account);
           await this.#record(lease, () => (failures = 0));
-          await releaseCarrier(database.pool, lease);
+          await releaseAccount(database.pool, lease);
         }
-        // Whoever holds less looks sooner, so that carriers spread over recorders.
+        // Whoever holds less looks sooner, so that accounts spread over recorders.
         await this.#pause((limits.leaseMs / 4) * (1 + this.#held.size));
       } catch (error) {
         failures += 1;
-        if (isFault(error, 'fenced')) log.warn('recorder.carrier.lost', { carrier });
-        else log.warn('recorder.failed', { carrier, failures }, error);
+        if (isFault(error, 'fenced')) log.warn('recorder.carrier.lost', { carrier: account });
+        else log.warn('recorder.failed', { carrier: account, failures }, error);
         await this.#pause(Math.min(pauseAfterFailureMsMax, limits.idleMs * 2 ** Math.min(failures, 10)));
       } finally {
-        this.#held.delete(carrier);
+        this.#held.delete(account);
       }
     }
   }
@@ -141,13 +145,11 @@ export class Recorder implements Service {
   /** Records until it must stop, or throws: what the book holds in memory is then forgotten with it. */
   async #record(lease: RecorderLease, onFlushed: () => void): Promise<void> {
     const { database, limits, source, clock, tracer = noTracer } = this.#options;
-    const orphans = new OrphanIds(
-      await orphanIds(database.pool, lease.carrier, limits.orphanIdsMax),
-      limits.orphanIdsMax,
-    );
-    this.#orphans.set(lease.carrier, orphans);
-    const book = new CarrierBook(lease, limits, database, orphans);
-    const reader = new Reader(source, lease.carrier, lease.offsets, limits, clock);
+    const { account } = lease;
+    const orphans = new OrphanIds(await orphanIds(database.pool, account, limits.orphanIdsMax), limits.orphanIdsMax);
+    this.#orphans.set(account, orphans);
+    const book = new AccountBook(lease, limits, database, orphans);
+    const reader = new Reader(source, lease.offsets, limits, clock);
     let committed = lease.offsets;
     let renewedMs = clock.monotonicMs();
     /** One page is written while the next is read and filled. */
@@ -156,21 +158,22 @@ export class Recorder implements Service {
       renewedMs = clock.monotonicMs();
       const fromMs = clock.nowMs();
       const flushed = await this.#write(lease, page);
+      const before = committed;
       committed = page.through;
-      this.#recordedAtMs.set(lease.carrier, completeAtMs);
+      this.#recordedUntil(lease, completeAtMs);
       for (const { name, parent } of page.traced)
-        tracer.child(name, parent, { 'tocsin.carrier': lease.carrier, 'tocsin.rows': flushed.rows }, fromMs).end();
+        tracer.child(name, parent, { 'tocsin.carrier': account, 'tocsin.rows': flushed.rows }, fromMs).end();
       onFlushed();
-      this.#options.onFlush?.(lease.carrier, flushed, clock.monotonicMs() - renewedMs);
+      this.#options.onFlush?.(account, flushed, clock.monotonicMs() - renewedMs);
       await this.#tell(flushed);
-      await this.#trim(lease.carrier, committed);
+      await this.#trim(before, committed);
     };
     try {
       while (!this.#isStopping) {
         const entries = await reader.next();
         if (entries === undefined) {
           await writing;
-          this.#recordedAtMs.set(lease.carrier, reader.completeAtMs);
+          this.#recordedUntil(lease, reader.completeAtMs);
           if (clock.monotonicMs() - renewedMs > limits.leaseMs / 3) {
             renewedMs = clock.monotonicMs();
             await advance(database.pool, lease, committed, limits.leaseMs);
@@ -186,8 +189,12 @@ export class Recorder implements Service {
       await writing;
     } finally {
       await Promise.allSettled([writing]);
-      this.#orphans.delete(lease.carrier);
+      this.#orphans.delete(account);
     }
+  }
+
+  #recordedUntil({ offsets }: RecorderLease, completeAtMs: number): void {
+    for (const carrier of offsets.keys()) this.#recordedAtMs.set(carrier, completeAtMs);
   }
 
   /**
@@ -195,24 +202,34 @@ export class Recorder implements Service {
    * batch there again would send it, or give it up once more.
    */
   async #write(lease: RecorderLease, page: Page): Promise<Flushed> {
-    const { database, limits, source, log } = this.#options;
+    const { database, limits, log } = this.#options;
     const { leaseMs } = limits;
     if (page.givenUp.length === 0) return await writePage(database, lease, page, { leaseMs, epochs: '' });
     const epochs = await readEpochNames(database.pool);
-    const entries = page.givenUp.map(({ entry }) => entry);
-    const staying = await source.staying(lease.carrier, entries);
-    const givenUp = page.givenUp.filter(({ entry }) => staying.has(entry));
-    if (givenUp.length < entries.length)
-      log.warn('recorder.rerouted.gone', { carrier: lease.carrier, entries: entries.length - givenUp.length });
+    const staying = await Promise.all([...lease.offsets.keys()].map((carrier) => this.#staying(page, carrier)));
+    const givenUp = staying.flat();
+    const gone = page.givenUp.length - givenUp.length;
+    if (gone > 0) log.warn('recorder.rerouted.gone', { carrier: lease.account, entries: gone });
     return await writePage(database, lease, { ...page, givenUp }, { leaseMs, epochs });
   }
 
-  /** What stays in Redis is behind the offset, and goes with the next trim. */
-  async #trim(carrier: string, through: RecordOffsets): Promise<void> {
+  async #staying(page: Page, carrier: string): Promise<readonly GivenUpEntry[]> {
+    const own = page.givenUp.filter((givenUp) => givenUp.carrier === carrier);
+    if (own.length === 0) return own;
+    const staying = await this.#options.source.staying(
+      carrier,
+      own.map(({ entry }) => entry),
+    );
+    return own.filter(({ entry }) => staying.has(entry));
+  }
+
+  /** What stays in Redis is behind the offset, and goes with the next trim. Streams that did not move are let alone. */
+  async #trim(before: AccountOffsets, through: AccountOffsets): Promise<void> {
+    const moved = [...through].filter(([carrier, offsets]) => before.get(carrier) !== offsets);
     try {
-      await this.#options.source.trim(carrier, through);
+      await Promise.all(moved.map(([carrier, offsets]) => this.#options.source.trim(carrier, offsets)));
     } catch (error) {
-      this.#options.log.warn('recorder.trim.failed', { carrier }, error);
+      this.#options.log.warn('recorder.trim.failed', { carriers: moved.map(([carrier]) => carrier).join(' ') }, error);
     }
   }
 

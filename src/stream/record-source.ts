@@ -81,10 +81,10 @@ export class StreamRecordSource implements RecordSource {
     const mayHaveMore = outcomeEntries.length >= limits.outcomeEntriesMax;
     return {
       outcomes: outcomeEntries.map(
-        ([id, fields]): OutcomeRecord => ({ id: id.toString(), ...readOutcomeEntry(fields) }),
+        ([id, fields]): OutcomeRecord => ({ carrier, id: id.toString(), ...readOutcomeEntry(fields) }),
       ),
       receipts: receiptEntries.map(
-        ([id, fields]): ReceiptRecord => ({ id: id.toString(), ...readReceiptEntry(fields) }),
+        ([id, fields]): ReceiptRecord => ({ carrier, id: id.toString(), ...readReceiptEntry(fields) }),
       ),
       outcomesThroughMs: mayHaveMore ? Number(lastId.split('-')[0]) : nowMs,
       nowMs,

@@ -84,8 +84,8 @@ function producer(): Producer {
 /** Each time as another attempt: the same is not given up twice. */
 async function giveUp(carrier: string, batch: number, indexes: readonly number[]): Promise<void> {
   givenUp += 1;
-  const all = [{ campaign, batch, indexes, sourceAttempt: givenUp }];
-  await service.service(({ client }) => addReroutes(client, carrier, all));
+  const all = [{ carrier, campaign, batch, indexes, sourceAttempt: givenUp }];
+  await service.service(({ client }) => addReroutes(client, all));
 }
 
 async function nothingWaits(): Promise<void> {

@@ -275,9 +275,9 @@ test('recorder - one that lost its carrier writes nothing more; the one that has
   const second = await s.record({}, s.source, 'two');
   await s.reaches(campaign, { planned: 20, submitted: 20, awaitingReceipt: 20 });
   expect(await s.count('submissions')).toBe(20);
-  expect(second.carriers).toEqual([carrier]);
+  expect(second.accounts).toEqual([carrier]);
   await slow.stop();
-  expect(slow.carriers).toEqual([]);
+  expect(slow.accounts).toEqual([]);
 });
 
 test('recorder - ids that only bytes can say, and errors with them, are kept and matched', async () => {

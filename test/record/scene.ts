@@ -16,7 +16,6 @@ import { addCampaign, addOrganisation } from '../support/town.ts';
 
 /** The carrier of all tests here. */
 export const carrier = 'north';
-const keys = carrierKeys(carrier);
 
 /** One outcome of a test. */
 export type TestOutcome = {
@@ -81,21 +80,22 @@ export class Scene {
     firstOrdinal: number,
     outcomes: readonly TestOutcome[],
     attempt = 1,
+    shard = carrier,
   ): Promise<void> {
     const writer = new OutcomeWriter(1024);
     for (const { index, kind, id = '', count = 1, segment = 0, segments = 1 } of outcomes)
       writer.add(index, count, segment, segments, kind, 0, id);
     const { organisation } = this;
     const header = JSON.stringify({ campaign, organisation, batch, attempt, firstOrdinal, atMs: Date.now() });
-    await this.redis.xadd(keys.outcomes, '*', 'v', entryVersion, 'h', header, 'o', writer.take());
+    await this.redis.xadd(carrierKeys(shard).outcomes, '*', 'v', entryVersion, 'h', header, 'o', writer.take());
   }
 
-  async receipts(receipts: readonly Pick<Receipt, 'messageId' | 'state'>[]): Promise<void> {
+  async receipts(receipts: readonly Pick<Receipt, 'messageId' | 'state'>[], shard = carrier): Promise<void> {
     const packed = packReceipts(
       receipts.map((receipt) => ({ ...receipt, error: '042', doneAtSeconds: 1_700_000_000 })),
     );
     await this.redis.xadd(
-      keys.receipts,
+      carrierKeys(shard).receipts,
       '*',
       'v',
       entryVersion,
@@ -111,6 +111,7 @@ export class Scene {
     limits: Partial<RecorderLimits> = {},
     source: RecordSource = this.source,
     name = 'one',
+    carriers: readonly string[] = [carrier],
   ): Promise<Recorder> {
     const recorder = new Recorder({
       recorder: name,
@@ -120,7 +121,7 @@ export class Scene {
         this.events.push(...events);
         this.look();
       },
-      carriers: [carrier],
+      carriers,
       limits: { ...recorderLimits, idleMs: 5, receiptHoldMs: 0, ...limits },
       clock: systemClock,
       log: silentLog,
@@ -167,7 +168,8 @@ export class Scene {
   }
 
   /** Entries that are still in Redis. */
-  async left(): Promise<number> {
+  async left(shard = carrier): Promise<number> {
+    const keys = carrierKeys(shard);
     return (await this.redis.xlen(keys.outcomes)) + (await this.redis.xlen(keys.receipts));
   }
 }
