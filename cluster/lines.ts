@@ -10,17 +10,18 @@ import { Pool } from '../src/carrier/pool.ts';
 import type { Clock } from '../src/clock.ts';
 import type { Encode, EncodeProfile, Lane } from '../src/handoff.ts';
 import { Intake } from '../src/send/intake.ts';
-import { Sender } from '../src/send/sender.ts';
+import { Sender, type SenderParts } from '../src/send/sender.ts';
 import { Consumer, type Reserving } from '../src/stream/consumer.ts';
 import { ContentCache } from '../src/stream/content.ts';
 import { carrierKeys } from '../src/stream/keys.ts';
 import { Replicas } from '../src/stream/replica.ts';
-import { SlotLeases } from '../src/stream/slots.ts';
+import { carriersHeld, SlotLeases } from '../src/stream/slots.ts';
 import { tellUp } from '../src/stream/standing.ts';
 import { listenForWakes } from '../src/stream/wake.ts';
 import type { Log } from '../src/telemetry.ts';
 import type { Tracer } from '../src/tracing.ts';
-import { type SlotBinds, SlotHolder } from './lease.ts';
+import { LeasesAlone } from './division.ts';
+import { type Leases, type SlotBinds, SlotHolder } from './lease.ts';
 
 /** Contents that a worker keeps per carrier. */
 const contentsMax = 2_000;
@@ -46,6 +47,8 @@ export type WorkerParts = {
   readonly firstSubmitted?: (lane: Lane, ms: number) => void;
   /** Where on the circle of workers a carrier's spare slots begin; see `turnOf` of src/stream/slots.ts. */
   readonly turnOf?: (carrier: string) => string;
+  /** Names that a carrier's account has or had if it was divided otherwise; see `LeasesAlone`. None when absent. */
+  readonly otherNamesOf?: (carrier: string) => readonly string[];
   /** Sockets, when absent. */
   readonly means?: BindMeans;
   /** Nothing is traced when absent. */
@@ -68,10 +71,9 @@ export type Lines = {
 
 /** Wires the lines to `carrier`; nothing runs before `start`. */
 export function createLines(carrier: Carrier, parts: WorkerParts): Lines {
-  const { worker, settings, redis, subscribing, encode, clock, tracer } = parts;
+  const { settings, redis, subscribing, clock } = parts;
   const log = parts.log.with({ carrier: carrier.name });
-  const consumer = new Consumer(redis, carrier.name, worker, settings.batchLeaseMs, reservingOf(carrier, parts));
-  const contents = new ContentCache((campaign) => consumer.content(campaign), contentsMax);
+  const consumer = consumerOf(carrier.name, parts);
   const intake = new Intake(consumer, carrier.messageId, clock, log);
   const pool: Pool = new Pool(
     { ...carrier, ratePerSecond: carrier.ratePerSecond / carrier.binds },
@@ -90,12 +92,9 @@ export function createLines(carrier: Carrier, parts: WorkerParts): Lines {
     log,
     parts.means,
   );
-  const sender: Sender = new Sender(
-    { consumer, contents, encode, binds: pool, clock, log, firstSubmitted: parts.firstSubmitted, tracer },
-    { ...settings, profile: profileOf(carrier), messageId: carrier.messageId, window: carrier.window },
-  );
+  const sender: Sender = senderOf(carrier, consumer, pool, parts);
   const binds = slotBinds(carrier.name, pool, sender, redis, log);
-  const holder = new SlotHolder(leasesOf(carrier, parts), binds, settings.slotLeaseMs, clock, log);
+  const holder = new SlotHolder(leasesOf(carrier, parts, log), binds, settings.slotLeaseMs, clock, log);
   let hearNoMore: () => void = () => undefined;
   return {
     carrier,
@@ -123,6 +122,27 @@ export function createLines(carrier: Carrier, parts: WorkerParts): Lines {
   };
 }
 
+/** Streams of a carrier, for this worker. */
+export function consumerOf(carrier: string, parts: WorkerParts): Consumer {
+  const { redis, worker, settings } = parts;
+  return new Consumer(redis, carrier, worker, settings.batchLeaseMs, reservingOf(carrier, parts));
+}
+
+/** A sender that takes from `consumer` what `binds` can use. */
+export function senderOf(
+  carrier: Carrier,
+  consumer: Consumer,
+  binds: SenderParts['binds'],
+  { settings, encode, clock, tracer, firstSubmitted, log }: WorkerParts,
+): Sender {
+  const contents = new ContentCache((campaign) => consumer.content(campaign), contentsMax);
+  const ownLog = log.with({ carrier: carrier.name });
+  return new Sender(
+    { consumer, contents, encode, binds, clock, log: ownLog, firstSubmitted, tracer },
+    { ...settings, profile: profileOf(carrier), messageId: carrier.messageId, window: carrier.window },
+  );
+}
+
 /** What the holder of slots does with binds. */
 function slotBinds(carrier: string, pool: Pool, sender: Sender, redis: RedisConnection, log: Log): SlotBinds {
   return {
@@ -140,11 +160,14 @@ function slotBinds(carrier: string, pool: Pool, sender: Sender, redis: RedisConn
   };
 }
 
-function leasesOf({ name, binds }: Carrier, { redis, worker, settings, turnOf }: WorkerParts): SlotLeases {
-  return new SlotLeases(redis, name, worker, settings.slotLeaseMs, binds, turnOf?.(name));
+function leasesOf({ name, binds }: Carrier, parts: WorkerParts, log: Log): Leases {
+  const { redis, worker, settings, turnOf, otherNamesOf } = parts;
+  const leases = new SlotLeases(redis, name, worker, settings.slotLeaseMs, binds, turnOf?.(name));
+  const others = otherNamesOf?.(name) ?? [];
+  return new LeasesAlone(leases, () => carriersHeld(redis, others), log);
 }
 
-function reservingOf({ name }: Carrier, { redis, reserving = redis, clock, log }: WorkerParts): Reserving {
+function reservingOf(name: string, { redis, reserving = redis, clock, log }: WorkerParts): Reserving {
   const replicas = new Replicas(reserving, carrierKeys(name).prefix, clock, log);
   return { redis: reserving, reached: (write) => replicas.reached(write) };
 }

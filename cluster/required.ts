@@ -5,6 +5,7 @@ import type { CarrierSettings } from '../config/carriers.ts';
 import { type Carrier, describeCarriers, loadCarriers } from '../config/load.ts';
 import { pemProblem } from '../config/pem.ts';
 import { environmentName, type Settings } from '../config/schema.ts';
+import { shardsOf } from '../config/shards.ts';
 import { Fault } from '../src/fault.ts';
 import type { RedisPlace } from '../src/stream/redis.ts';
 import type { RedisEndpoint } from '../src/stream/redis-url.ts';
@@ -75,7 +76,15 @@ export function requiredCarriers(settings: Settings): readonly CarrierSettings[]
 }
 
 /**
- * The carriers of the carriers file with their passwords, for who binds.
+ * The same, divided into shards: what lies in Redis is theirs.
+ * @throws Fault `config`.
+ */
+export function requiredShards(settings: Settings): readonly CarrierSettings[] {
+  return requiredCarriers(settings).flatMap(shardsOf);
+}
+
+/**
+ * Shards with their passwords, for who binds.
  * @throws Fault `config`.
  */
 export function requiredAccounts(settings: Settings): readonly Carrier[] {

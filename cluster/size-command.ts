@@ -120,12 +120,13 @@ function contractsIn(file: string): readonly Contract[] {
     : parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
   if (!parsed.success || problems.length > 0)
     throw new Fault('input', `--carriers: ${file} is wrong:\n  ${problems.join('\n  ')}`);
-  return parsed.data.carriers.map(({ name, binds, window, ratePerSecond, roundTripMs }) => ({
+  return parsed.data.carriers.map(({ name, binds, window, ratePerSecond, roundTripMs, shards }) => ({
     name,
     binds,
     window,
     ratePerSecond,
     roundTripMs,
+    shards,
   }));
 }
 

@@ -23,7 +23,7 @@ contracts give, and by how much are they too slow) or one kind of bind (\`--rate
 \`--round-trip-ms\`: how many are needed), to processes, Redis and PostgreSQL; \`--json\` for programs, \`--help\` for
 all flags. Its formulas are in \`src/size/size.ts\`; what they multiply was measured by our own benches and stands with
 its source in \`src/size/measured.ts\`. Rates are those of the time in which everything is sent, and no part uses more
-than 60 % of its core. A carrier has at most 64 binds; a larger account is written as several carriers.
+than 60 % of its core. A carrier has at most 64 binds, or each of its shards has; its account stays one contract.
 
 Slow binds cost more: a batch is what a bind sends in 50 ms, but 25 recipients at least, so many binds of a moderate
 rate mean small batches, and with them more scripts in Redis and more CPU for each message. What is not in the tables:

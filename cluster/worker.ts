@@ -3,7 +3,9 @@
  */
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
+import { accountOf } from '../src/account.ts';
 import { systemClock } from '../src/clock.ts';
+import { dealingOver } from '../src/plan/dealing.ts';
 import { isReplaced } from '../src/plan/route.ts';
 import { Standings } from '../src/plan/standing.ts';
 import type { Service } from '../src/service.ts';
@@ -13,9 +15,11 @@ import { turnOf } from '../src/stream/slots.ts';
 import { askPauses, askUp } from '../src/stream/standing.ts';
 import type { Log } from '../src/telemetry.ts';
 import { countRedis } from './connection-metrics.ts';
+import { otherNamesOf } from './division.ts';
+import { Leftovers } from './leftovers.ts';
 import { unbound, type WorkerParts } from './lines.ts';
 import { PresenceTeller } from './presence.ts';
-import { requireAll, requiredAccounts, requiredRedis } from './required.ts';
+import { requireAll, requiredAccounts, requiredCarriers, requiredRedis } from './required.ts';
 import { type Context, type Parts, runProcess } from './run.ts';
 import { Sending } from './sending.ts';
 import { startThreads } from './threads.ts';
@@ -26,6 +30,7 @@ await runProcess('worker', build);
 async function build({ settings, log, metrics, tracer }: Context): Promise<Parts> {
   requireAll(settings, 'redisUrl', 'carriers');
   const place = requiredRedis(settings);
+  const accounts = requiredCarriers(settings);
   const carriers = requiredAccounts(settings);
   // Leases know their holder by this name. A container that starts again has the same host name and process id.
   const worker = `${settings.workerName ?? `${hostname()}-${process.pid}`}-${randomBytes(4).toString('hex')}`;
@@ -40,6 +45,7 @@ async function build({ settings, log, metrics, tracer }: Context): Promise<Parts
     encode: threads.encode,
     standingTold: () => standings.wake(),
     turnOf: (carrier) => turnOf(names, carrier),
+    otherNamesOf: otherNamesOf(names),
     ...countEvents(metrics, names),
     tracer,
     clock,
@@ -55,13 +61,14 @@ async function build({ settings, log, metrics, tracer }: Context): Promise<Parts
     log,
   });
   const usable = (carrier: string) => standings.usable(carrier);
+  const { isUsable } = dealingOver(names, usable);
   const isPaused = (carrier: string) => standings.pauseOf(carrier).pause !== 'none';
   const sending: Sending = new Sending({
     carriers,
     lines: parts,
     standingOf: ({ name }) => ({
       isPaused: isPaused(name),
-      isAway: !usable(name) && isReplaced(carriers, usable, name),
+      isAway: !usable(name) && isReplaced(accounts, isUsable, accountOf(name)),
     }),
     changed: () => presence.wake(),
     drainMs: settings.drainMs,
@@ -85,6 +92,7 @@ async function build({ settings, log, metrics, tracer }: Context): Promise<Parts
       connections,
       standings,
       presence,
+      new Leftovers(carriers, parts),
       sending,
     ],
     unready: () => unbound(sending.lines),

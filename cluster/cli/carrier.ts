@@ -1,6 +1,7 @@
-/** `tocsin carrier pause|resume NAME`: whether workers submit to a carrier. */
+/** `tocsin carrier pause|resume NAME`: whether workers submit to a carrier, or to one shard of it. */
+import { byAccount } from '../../src/account.ts';
 import { askPauses, type CarrierPause, notPaused, tellPause } from '../../src/stream/standing.ts';
-import { requiredCarriers } from '../required.ts';
+import { requiredShards } from '../required.ts';
 import { type Arguments, type Command, usage } from './command.ts';
 import { withRedis } from './connections.ts';
 
@@ -17,22 +18,33 @@ pause     Workers submit nothing more to the carrier, alerts neither. What was w
              of them. Without it nothing is given away, even if no bind is up.
 resume    Workers go on.
 
+NAME is a carrier, with all of its shards, or one shard such as orange.1. What waits for one shard is given to no other,
+but what is planned meanwhile goes to the others when it is paused with --reroute.
+
 The word is kept in Redis. Workers and planners that know of a pause tell a Redis that lost its data again; only when
 all of them end at the same moment as Redis loses it is it forgotten. tocsin status and the metric
 tocsin_carrier_paused show it. Needs REDIS_URL and TOCSIN_CARRIERS.
-JSON: {"carrier", "pause": "none" | "wait" | "reroute", "sinceMs", "changed": boolean}`,
+JSON: {"carrier", "shards", "pause": "none" | "wait" | "reroute", "sinceMs", "changed": boolean}`,
   options: { reroute: { type: 'boolean' } },
   async run(args, surroundings) {
     const [, name = ''] = args.positionals;
     const pause = pauseOf(args);
-    const known = requiredCarriers(surroundings.settings).map((carrier) => carrier.name);
-    if (!known.includes(name)) throw usage(`there is no carrier ${name}; there are ${known.join(', ')}`);
+    const known = requiredShards(surroundings.settings).map((shard) => shard.name);
+    const accounts = byAccount(known);
+    const shards = accounts.get(name) ?? (known.includes(name) ? [name] : []);
+    if (shards.length === 0)
+      throw usage(`there is no carrier ${name}; there are ${[...new Set([...accounts.keys(), ...known])].join(', ')}`);
     return await withRedis(surroundings, async (redis) => {
-      const before = (await askPauses(redis, [name])).get(name) ?? notPaused;
-      const changed = before.pause !== pause;
-      const { sinceMs } = changed ? await tellPause(redis, name, pause) : before;
+      const before = await askPauses(redis, shards);
+      let [changed, sinceMs] = [false, 0];
+      for (const shard of shards) {
+        const wordBefore = before.get(shard) ?? notPaused;
+        const isChanged = wordBefore.pause !== pause;
+        const word = isChanged ? await tellPause(redis, shard, pause) : wordBefore;
+        [changed, sinceMs] = [changed || isChanged, Math.max(sinceMs, word.sinceMs)];
+      }
       surroundings.say(`${name} ${changed ? 'is' : 'was already'} ${told[pause]}`);
-      return { exitCode: 0, json: { carrier: name, pause, sinceMs, changed } };
+      return { exitCode: 0, json: { carrier: name, shards, pause, sinceMs, changed } };
     });
   },
 };

@@ -13,6 +13,7 @@ export function statusLines(status: Status, nowMs: number): string[] {
     '',
     ...tableLines(['LANE', '', 'CAMPAIGNS', 'BATCHES', 'RECIPIENTS', 'OLDEST'], status.carriers.flatMap(laneRows)),
     '',
+    ...accountLines(status),
     ...slotLines(status),
     campaignLine(status),
   ];
@@ -67,7 +68,8 @@ function lagText({ entries, oldestMs }: StreamBacklog): string {
   return entries === 0 ? '0' : `${entries.toLocaleString('en')}, ${ageText(oldestMs)}`;
 }
 
-function stateOf({ pause, bindsUp }: CarrierStatus): string {
+function stateOf({ pause, bindsUp, contract }: CarrierStatus): string {
+  if (contract.binds === 0) return 'no more, given up';
   if (pause.pause === 'wait') return 'paused';
   if (pause.pause === 'reroute') return 'paused, rerouted';
   return bindsUp > 0 ? 'sending' : 'no bind';
@@ -78,6 +80,17 @@ function laneRows({ carrier, lanes: waiting, pending }: CarrierStatus) {
     const { campaigns, batches, oldestMs } = waiting[lane];
     return [carrier, lane, campaigns, batches, pending?.[lane] ?? '–', oldestMs === 0 ? '' : ageText(oldestMs)];
   });
+}
+
+function accountLines({ accounts }: Status): string[] {
+  if (accounts.length === 0) return [];
+  const rows = accounts.map(({ account, shards, pending, orphans }) => [
+    account,
+    shards.length,
+    ...lanes.map((lane) => pending?.[lane] ?? '–'),
+    orphans ?? '–',
+  ]);
+  return [...tableLines(['ACCOUNT', 'SHARDS', 'ALERT RECIPIENTS', 'INFORMATION RECIPIENTS', 'ORPHANS'], rows), ''];
 }
 
 function slotLines({ carriers, processes }: Status): string[] {

@@ -1,11 +1,12 @@
 /** `tocsin status`: what lives, what waits, who holds what. */
-import type { CarrierSettings } from '../../config/carriers.ts';
+import { byAccount, isShard, otherNames } from '../../src/account.ts';
 import { readRecordOverview, type RecordOverview } from '../../src/db/overview.ts';
 import { isFault } from '../../src/fault.ts';
 import { lanes } from '../../src/handoff.ts';
+import { carriersWithWork } from '../../src/stream/backlog.ts';
 import { readCarrierOverview, readCommandsWaiting } from '../../src/stream/overview.ts';
 import { type Presence, readPresences } from '../../src/stream/presence.ts';
-import { requiredCarriers } from '../required.ts';
+import { requiredShards } from '../required.ts';
 import { wordsOf } from '../words.ts';
 import { type Command, pause, type Result, secondsOf, type Surroundings, usage } from './command.ts';
 import { withDatabase, withRedis } from './connections.ts';
@@ -14,7 +15,10 @@ import { statusLines } from './status-text.ts';
 /** All that a status says; the object of --json. */
 export type Status = {
   readonly processes: readonly Presence[];
+  /** Shards, where a carrier is divided. */
   readonly carriers: readonly CarrierStatus[];
+  /** Carriers that are divided. */
+  readonly accounts: readonly AccountStatus[];
   /** Commands that no planner has taken. */
   readonly commandsWaiting: number;
   /** `absent`: DATABASE_URL is not set. `away`: it does not answer; then what it knows is null. */
@@ -29,9 +33,20 @@ export type CarrierStatus = Awaited<ReturnType<typeof readCarrierOverview>> & {
   readonly contract: { readonly binds: number; readonly ratePerSecond: number; readonly window: number };
   readonly freeSlots: number;
   readonly bindsUp: number;
+  /** Of a shard nobody knows the two; its account has them. */
   readonly orphans: number | null;
-  /** Recipients without an outcome, by nature. */
-  readonly pending: { readonly alert: number; readonly information: number } | null;
+  readonly pending: Pending | null;
+};
+
+/** Recipients without an outcome, by nature. */
+type Pending = { readonly alert: number; readonly information: number };
+
+/** What a status says of a carrier that is divided, beside what its shards say. */
+export type AccountStatus = {
+  readonly account: string;
+  readonly shards: readonly string[];
+  readonly orphans: number | null;
+  readonly pending: Pending | null;
 };
 
 const watchSeconds = 2;
@@ -44,11 +59,12 @@ export const statusCommand: Command = {
   help: `
 Processes that live, and by carrier: its lanes (campaigns with something to take, batches that wait or are in hand,
 recipients without an outcome, age of the oldest batch), slots, binds, what waits to be recorded (entries of outcomes
-and receipts), orphans, and entries that were set aside. Needs REDIS_URL and TOCSIN_CARRIERS; without DATABASE_URL
-recipients, orphans and campaigns are left out. Exit code 1 when a server does not answer.
+and receipts), orphans, and entries that were set aside. Of a carrier that is divided each shard is told, and what only
+the account has; also names that it had before, while something waits under them. Needs REDIS_URL and TOCSIN_CARRIERS;
+without DATABASE_URL recipients, orphans and campaigns are left out. Exit code 1 when a server does not answer.
   --watch            again every ${watchSeconds} seconds, until Ctrl-C
   --every SECONDS    as --watch, with another pause
-JSON: {"processes", "carriers", "commandsWaiting", "database": "here" | "absent" | "away",
+JSON: {"processes", "carriers", "accounts", "commandsWaiting", "database": "here" | "absent" | "away",
        "databaseFault", "campaigns"}`,
   options: { watch: { type: 'boolean' }, every: { type: 'string' } },
   async run(args, surroundings) {
@@ -74,22 +90,30 @@ async function told(surroundings: Surroundings, before = ''): Promise<Result> {
 }
 
 async function readStatus(surroundings: Surroundings): Promise<Status> {
-  const carriers = requiredCarriers(surroundings.settings);
+  const shards = requiredShards(surroundings.settings);
+  const accounts = byAccount(shards.map(({ name }) => name));
   const [known, record] = await Promise.all([
-    withRedis(surroundings, async (redis) => ({
-      processes: await readPresences(redis),
-      overviews: await Promise.all(carriers.map(({ name }) => readCarrierOverview(redis, name))),
-      commandsWaiting: await readCommandsWaiting(redis),
-    })),
+    withRedis(surroundings, async (redis) => {
+      const others = [...accounts].flatMap(([account, names]) => otherNames(account, names));
+      const names = [...accounts.values(), await carriersWithWork(redis, others)].flat();
+      return {
+        processes: await readPresences(redis),
+        overviews: await Promise.all(names.map((name) => readCarrierOverview(redis, name))),
+        commandsWaiting: await readCommandsWaiting(redis),
+      };
+    }),
     readRecord(surroundings),
   ]);
   const { processes, overviews, commandsWaiting } = known;
   return {
     processes,
     carriers: overviews.map((overview) => {
-      const settings = carriers.find(({ name }) => name === overview.carrier) as CarrierSettings;
-      return carrierStatus(overview, settings, processes, record);
+      const settings = shards.find(({ name }) => name === overview.carrier) ?? noContract;
+      return carrierStatus(overview, settings, processes, recordOf(record, overview.carrier));
     }),
+    accounts: [...accounts].flatMap(([account, names]) =>
+      names.length > 1 ? [{ account, shards: names, ...recordOf(record, account) }] : [],
+    ),
     commandsWaiting,
     ...('database' in record
       ? { database: record.database, databaseFault: record.databaseFault, campaigns: null }
@@ -110,24 +134,32 @@ async function readRecord(surroundings: Surroundings): Promise<RecordOverview | 
   }
 }
 
+/** Of a name that an account had before. */
+const noContract = { binds: 0, ratePerSecond: 0, window: 0 };
+
+/** What PostgreSQL knows of an account; nothing of a shard. */
+function recordOf(record: RecordOverview | Unknown, account: string): Pick<CarrierStatus, 'orphans' | 'pending'> {
+  if ('database' in record || isShard(account)) return { orphans: null, pending: null };
+  const pendingOf = (nature: (typeof lanes)[number]) =>
+    record.pending.find((row) => row.carrier === account && row.nature === nature)?.recipients ?? 0;
+  return {
+    orphans: record.orphans.find(({ carrier }) => carrier === account)?.count ?? 0,
+    pending: { alert: pendingOf('alert'), information: pendingOf('information') },
+  };
+}
+
 function carrierStatus(
   overview: Awaited<ReturnType<typeof readCarrierOverview>>,
-  { binds, ratePerSecond, window }: CarrierSettings,
+  { binds, ratePerSecond, window }: CarrierStatus['contract'],
   processes: readonly Presence[],
-  record: RecordOverview | Unknown,
+  record: ReturnType<typeof recordOf>,
 ): CarrierStatus {
   const lines = processes.flatMap((process) => process.lines ?? []).filter((l) => l.carrier === overview.carrier);
-  const isHere = !('database' in record);
-  const pendingOf = (nature: (typeof lanes)[number]) =>
-    isHere
-      ? (record.pending.find((row) => row.carrier === overview.carrier && row.nature === nature)?.recipients ?? 0)
-      : 0;
   return {
     ...overview,
     contract: { binds, ratePerSecond, window },
     freeSlots: Math.max(0, binds - overview.slots.length),
     bindsUp: lines.reduce((sum, { bound }) => sum + bound, 0),
-    orphans: isHere ? (record.orphans.find(({ carrier }) => carrier === overview.carrier)?.count ?? 0) : null,
-    pending: isHere ? { alert: pendingOf('alert'), information: pendingOf('information') } : null,
+    ...record,
   };
 }

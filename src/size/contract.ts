@@ -9,6 +9,8 @@ export type Contract = {
   /** Segments a second over all binds. */
   readonly ratePerSecond: number;
   readonly roundTripMs: number;
+  /** Parts of it in Redis; 1 when absent. */
+  readonly shards?: number;
 };
 
 /** The most that a contract carries, and what keeps it from more. */
@@ -17,7 +19,7 @@ export type Capability = { readonly segmentsPerSecond: number; readonly limit: '
 /** Part of each window that information may use; the rest is kept for alerts (TOCSIN_ALERT_WINDOW_SHARE). */
 const informationWindow = 0.9;
 
-/** Most binds of one carrier (config/carriers.ts); beyond it the account is split into carriers such as `north.1`. */
+/** Most binds of one carrier that is not divided into shards (config/shards.ts). */
 export const bindsMax = 64;
 
 /** Segments a second that one bind's window carries: it is full of what is on its way to an answer. */
@@ -43,6 +45,6 @@ export function contractsFor(
   const carriers = Math.max(2, Math.ceil(binds / bindsMax));
   return Array.from({ length: carriers }, (_, index) => {
     const own = Math.floor((binds + index) / carriers);
-    return { ...bind, name: `carrier.${index}`, binds: own, ratePerSecond: own * bind.ratePerSecond };
+    return { ...bind, name: `carrier-${index + 1}`, binds: own, ratePerSecond: own * bind.ratePerSecond };
   });
 }

@@ -172,9 +172,14 @@ function batchScripts({ contracts, need }: Load): number {
   });
 }
 
-/** Renewals of slots: every worker of every carrier, four times in a lease. */
+/** Parts that lie on one Redis server each: carriers, or their shards. */
+function shardsIn(contracts: readonly SizedContract[]): number {
+  return sum(contracts, ({ shards = 1 }) => shards);
+}
+
+/** Renewals of slots: every worker of every shard, four times in a lease. */
 function renewals({ contracts, workers }: Load): number {
-  return (contracts.length * workers) / (measured.slotLeaseSeconds / 4);
+  return (shardsIn(contracts) * workers) / (measured.slotLeaseSeconds / 4);
 }
 
 function redisCores(load: Load): number {
@@ -184,9 +189,9 @@ function redisCores(load: Load): number {
 
 function redisOf(load: Load): Size['redis'] {
   const { contracts, need, perSecond, batchesPerSecond, workers } = load;
-  // All keys of one carrier are on one server.
-  const primaries = Math.min(contracts.length, Math.max(1, Math.ceil(redisCores(load) / used)));
-  const fullest = Math.max(...contracts.map((one) => one.segmentsPerSecond));
+  // All keys of one carrier, or of one shard of it, are on one server.
+  const primaries = Math.min(shardsIn(contracts), Math.max(1, Math.ceil(redisCores(load) / used)));
+  const fullest = Math.max(...contracts.map((one) => one.segmentsPerSecond / (one.shards ?? 1)));
   const share = Math.max(1 / primaries, fullest / perSecond);
   const waiting = sum(contracts, (one) => {
     const perRecipient = need.isPersonalised ? measured.waitingPersonalisedBytes : measured.waitingBytes;

@@ -60,6 +60,19 @@ export const noBacklog: Backlog = {
   aside: 0,
 };
 
+/** Those of `carriers` of which batches wait, or are in hand. */
+export async function carriersWithWork(redis: RedisConnection, carriers: readonly string[]): Promise<string[]> {
+  const works = await Promise.all(
+    carriers.map(async (carrier) => {
+      const { schedule, held, waiting } = carrierKeys(carrier);
+      // Batches of paused campaigns are in no schedule, and some that are only to be settled have no bytes.
+      if (Number(await redis.get(waiting)) > 0) return true;
+      return (await redis.exists([...lanes.map(schedule), held])) > 0;
+    }),
+  );
+  return carriers.filter((_, at) => works[at]);
+}
+
 /** Asks for one carrier's backlog. */
 export class BacklogReader {
   readonly #redis: RedisConnection;

@@ -3,6 +3,7 @@
  * a holder may do with them.
  */
 import { carrierKeys } from './keys.ts';
+import { clockOf } from './owner.ts';
 import type { RedisConnection } from './redis.ts';
 import { type Script, script } from './script.ts';
 import { releaseSlotScript, slotsScript } from './slot-scripts.ts';
@@ -63,6 +64,20 @@ export class SlotLeases {
     if (this.#held.get(number) === token) this.#held.delete(number);
     await this.#release(this.#prefix, this.#worker, number, token);
   }
+}
+
+/** Those of `carriers` of which some worker holds slots at the moment. */
+export async function carriersHeld(redis: RedisConnection, carriers: readonly string[]): Promise<string[]> {
+  const timeOf = clockOf(redis);
+  const held = await Promise.all(
+    carriers.map(async (carrier) => {
+      const { prefix, slots } = carrierKeys(carrier);
+      // Each is `worker|token|end of lease`, as the scripts write it.
+      const ends = Object.values(await redis.hgetall(slots)).map((slot) => Number(slot.split('|').at(-1)));
+      return ends.length > 0 && Math.max(...ends) > (await timeOf(prefix));
+    }),
+  );
+  return carriers.filter((_, at) => held[at]);
 }
 
 /**

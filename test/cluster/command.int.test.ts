@@ -83,6 +83,7 @@ beforeAll(async () => {
     binds: 2,
     window: 50,
     ratePerSecond: rates[name],
+    shards: name === 'south' ? 2 : 1,
     prefixes: prefixes[name],
   }));
   const carriersFile = join(folder, 'carriers.json');
@@ -137,21 +138,32 @@ test('carrier pause - nothing leaves for it, the other goes on, status says so; 
   // The south is sent to its end meanwhile, and all receipts are in.
   const quiet = await watch.until((p) => p.awaitingReceipt === 0 && p.submitted >= recipients.south && p.pending > 0);
   const status = await told<Status>('status');
-  const [north, south] = status.carriers;
+  const [north, ...souths] = status.carriers;
   expect(status).toMatchObject({ code: 0, database: 'here', campaigns: [{ status: 'sending', count: 1 }] });
   expect(north).toMatchObject({ carrier: 'north', pause: { pause: 'wait' }, bindsUp: 2, freeSlots: 0 });
   expect(north?.pending).toEqual({ alert: 0, information: quiet.pending });
   expect(north?.lanes.information).toMatchObject({ campaigns: 1 });
   expect(north?.lanes.information.oldestMs).toBeGreaterThan(0);
-  expect(south).toMatchObject({ pause: { pause: 'none' }, pending: { alert: 0, information: 0 } });
+  expect(souths).toMatchObject([
+    { carrier: 'south.0', pause: { pause: 'none' }, pending: null, contract: { binds: 1, ratePerSecond: 400 } },
+    { carrier: 'south.1', pause: { pause: 'none' }, pending: null, contract: { binds: 1, ratePerSecond: 400 } },
+  ]);
+  const shards = souths.map(({ carrier }) => carrier);
+  expect(status.accounts).toEqual([{ account: 'south', shards, orphans: 0, pending: { alert: 0, information: 0 } }]);
   const text = await tocsin(['status']);
   expect(text.out).toMatch(/north +paused +2\/2 +2\/2/);
-  expect(text.out).toMatch(/south +sending +2\/2 +2\/2/);
+  expect(text.out).toMatch(/south\.1 +sending +1\/1 +1\/1/);
+  expect(text.out).toMatch(/\nsouth +2 +0 +0 +0\n/);
   expect(await told('carrier', 'pause', 'north')).toMatchObject({ changed: false });
   const resumedMs = Date.now();
   expect(await told('carrier', 'resume', 'north')).toMatchObject({ code: 0, pause: 'none', changed: true });
   expect((await watch.ended).status).toBe('completed');
   await expectAllOnce('PAUSE');
+  expect(await told('carrier', 'pause', 'south.1')).toMatchObject({ shards: ['south.1'], changed: true });
+  expect(await told('carrier', 'pause', 'south')).toMatchObject({ shards, pause: 'wait', changed: true });
+  expect(await told('carrier', 'resume', 'south')).toMatchObject({ shards, pause: 'none', changed: true });
+  const { carriers } = await told<Status>('status');
+  expect(carriers.map(({ pause: { pause } }) => pause)).toEqual(['none', 'none', 'none']);
   const { atMs } = await accountOf({ north: logs.north }, 'PAUSE');
   expect(atMs.filter((ms) => ms > pausedMs + 500 && ms < resumedMs)).toEqual([]);
   expect(atMs.filter((ms) => ms > resumedMs)).toHaveLength(quiet.pending);
@@ -249,7 +261,7 @@ test('usage - what is wrong is named with the variable to set, exit code 2, and 
     [['drain', 'x', '--timeout', 'soon'], operator, 2, '--timeout'],
     [['drain', 'nobody'], operator, 2, 'there is no worker nobody'],
     [['carrier', 'stop', 'north'], operator, 2, 'neither pause nor resume'],
-    [['carrier', 'pause', 'west'], operator, 2, 'there are north, south'],
+    [['carrier', 'pause', 'west'], operator, 2, 'there are north, south, south.0, south.1'],
     [['reconcile'], { REDIS_URL: secret }, 2, 'DATABASE_URL'],
     [['status', '--json'], { ...operator, REDIS_URL: secret }, 1, 'check REDIS_URL'],
     [['drain', ''], operator, 2, 'WORKER must not be empty'],

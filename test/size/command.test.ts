@@ -46,6 +46,20 @@ test('size - a window that cannot carry the rate is the bottleneck', () => {
   expect(text).toContain('window of north: too small for the rate at that round trip');
 });
 
+test('size - shards are one contract with all of its slots, and may lie on as many Redis servers', () => {
+  const fast = { binds: 64, ratePerSecond: 2_500_000, window: 5_000 };
+  const read = (changes: object) =>
+    JSON.parse(sizeCommand([...wanted, '--json', '--carriers', carriersFile({ ...fast, ...changes })])) as {
+      slots: number;
+      contracts: unknown[];
+      redis: { primaries: number; dataBytes: number };
+    };
+  const [whole, divided] = [read({}), read({ shards: 4 })];
+  expect([divided.contracts.length, divided.slots]).toEqual([1, 64]);
+  expect([whole.redis.primaries, divided.redis.primaries > 1]).toEqual([1, true]);
+  expect(divided.redis.dataBytes).toBeLessThan(whole.redis.dataBytes);
+});
+
 test('size - JSON has the same and what it was asked', () => {
   const size = JSON.parse(sizeCommand([...wanted, '--json', '--segments', '1'])) as Record<string, unknown>;
   expect(size).toMatchObject({ need: { recipients: 67_000_000, deadlineSeconds: 1_800, segments: 1 }, isInTime: true });

@@ -2,6 +2,7 @@
  * One carrier's scripts on a real Redis Cluster: keys that move from node to node under way, a primary that is killed.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { shardNames, shardsMax } from '../../src/account.ts';
 import { systemClock } from '../../src/clock.ts';
 import { carrierKeys } from '../../src/stream/keys.ts';
 import { OwnerOf } from '../../src/stream/owner.ts';
@@ -33,6 +34,14 @@ afterAll(async () => {
   redis.disconnect();
   await cluster.stop();
   removeFolder(folder);
+});
+
+test('cluster - shards of an account lie in slots of their own, and not all on one server', async () => {
+  const shards = shardNames('orange', shardsMax).map((shard) => carrierKeys(shard).prefix);
+  const slots = await Promise.all(shards.map((shard) => redis.call('CLUSTER', 'KEYSLOT', shard)));
+  expect(new Set(slots).size).toBe(shardsMax);
+  const primaries = await Promise.all(shards.slice(0, 3).map((shard) => cluster.primaryOf(shard)));
+  expect(new Set(primaries).size).toBeGreaterThan(1);
 });
 
 test('cluster - no script runs over half of the keys of a slot that moves; it waits until they have', async () => {
