@@ -12,10 +12,12 @@ import { poisonCases } from './cases/poison.ts';
 import { postgresCases } from './cases/postgres.ts';
 import { receiptCases } from './cases/receipts.ts';
 import { redisCases } from './cases/redis.ts';
+import { shardCases } from './cases/shards.ts';
 import { workerCases } from './cases/workers.ts';
 
 export const cases: readonly FaultCase[] = [
   ...workerCases,
+  ...shardCases,
   ...nodeCases,
   ...controlCases,
   ...commandCases,

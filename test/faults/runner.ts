@@ -38,9 +38,17 @@ const usualBehaviour = { latencyMs: 15, latencyJitterMs: 10, receiptDelayMs: 100
 
 function carriersOf({ ratePerSecond, window }: Scale, kind: SceneKind): CarrierPlan[] {
   const usual = { binds: 4, window, behaviour: usualBehaviour };
+  // Three shards of an account, of which the first has a bind more, and receipts by any of them.
+  const sharded = { binds: 7, shards: 3, behaviour: { ...usualBehaviour, receiptOtherBind: true } };
   const south = kind === 'fallback' ? ['9991', '9990'] : ['9991'];
   return [
-    { ...usual, name: 'north', prefixes: ['9990'], ratePerSecond: ratePerSecond * 0.6 },
+    {
+      ...usual,
+      ...(kind === 'sharded' ? sharded : {}),
+      name: 'north',
+      prefixes: ['9990'],
+      ratePerSecond: ratePerSecond * 0.6,
+    },
     { ...usual, name: 'south', prefixes: south, ratePerSecond: ratePerSecond * 0.4, settings: { order: 1 } },
   ];
 }

@@ -242,10 +242,21 @@ export class Scene {
     const file = join(this.folder, `${name}.carriers.json`);
     const entries = [];
     for (const carrier of this.carriers) {
-      const { behaviour: _, settings = {}, ...plan } = carrier.plan;
+      const { behaviour: _, settings = {}, shards: __, ...plan } = carrier.plan;
       const port = role === 'worker' ? await to(carrier.plan.name, carrier.port) : carrier.port;
       const { systemId } = account;
-      entries.push({ ...usualCarrier, ...plan, ...settings, host: '127.0.0.1', port, systemId, passwordEnv });
+      // The last release, which some scenes begin with, knows none.
+      const division = carrier.shards === 1 ? {} : { shards: carrier.shards };
+      entries.push({
+        ...usualCarrier,
+        ...plan,
+        ...settings,
+        ...division,
+        host: '127.0.0.1',
+        port,
+        systemId,
+        passwordEnv,
+      });
     }
     writeFileSync(file, JSON.stringify({ carriers: entries }));
     const environment: Record<string, string> = {
@@ -313,7 +324,7 @@ export class Scene {
 
   /** Ends everything and removes what it wrote, or keeps it for whoever looks; returns where that is. */
   async close(keepsFolder = false): Promise<string> {
-    const names = this.carriers.map(({ plan }) => plan.name);
+    const names = this.carriers.flatMap(({ parts }) => parts.map(({ name }) => name));
     if (keepsFolder && this.redis.isRunning) await dumpRedis(this.redis.client, names, this.folder);
     const children = [...this.#seats.values()].flatMap(({ child }) => (child?.isRunning === true ? [child] : []));
     await Promise.all(children.map((child) => child.kill()));

@@ -4,6 +4,7 @@
  */
 import { existsSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { shardsOf } from '../../config/shards.ts';
 import type { Behaviour } from '../../src/smsc/behaviour.ts';
 import type { SmscStats } from '../../src/smsc/stats.ts';
 import { Child } from './child.ts';
@@ -15,6 +16,8 @@ export type CarrierPlan = {
   readonly binds: number;
   readonly window: number;
   readonly ratePerSecond: number;
+  /** What its account is divided into at first; 1 when absent. */
+  readonly shards?: number;
   readonly behaviour?: Partial<Behaviour>;
   /** Further entries of the carriers file. */
   readonly settings?: Readonly<Record<string, unknown>>;
@@ -31,6 +34,8 @@ const highest = ['bindsPeak', 'windowPeak', 'perSecondPeak'] as const;
 /** A simulated carrier. */
 export class Simulator {
   readonly plan: CarrierPlan;
+  /** What processes that start from now on divide its account into. */
+  shards: number;
   readonly log: string;
   readonly #folder: string;
   #child: Child | undefined;
@@ -41,8 +46,15 @@ export class Simulator {
 
   constructor(plan: CarrierPlan, folder: string) {
     this.plan = plan;
+    this.shards = plan.shards ?? 1;
     this.#folder = folder;
     this.log = join(folder, `${plan.name}.log`);
+  }
+
+  /** Its name, or those of its shards, each with its binds. */
+  get parts(): readonly { readonly name: string; readonly binds: number }[] {
+    const { name, binds, ratePerSecond } = this.plan;
+    return shardsOf({ name, binds, ratePerSecond, shards: this.shards });
   }
 
   get port(): number {

@@ -4,6 +4,7 @@
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
+import { accountOf } from '../../src/account.ts';
 import type { MessageState, Nature } from '../../src/handoff.ts';
 import { Chance } from '../../src/smsc/behaviour.ts';
 import type { SmscStats } from '../../src/smsc/stats.ts';
@@ -226,16 +227,18 @@ export class Stage {
 
   /** A worker is about to lose its binds: their windows may be open. */
   async crash(worker: string): Promise<void> {
-    for (const { plan } of this.scene.carriers) {
-      const slots = await this.scene.redis.client.hvals(`{${plan.name}}:slots`);
-      this.breaks(plan, slots.filter((value) => value.startsWith(`${worker}-`)).length);
+    for (const { plan, parts } of this.scene.carriers) {
+      for (const { name } of parts) {
+        const slots = await this.scene.redis.client.hvals(`{${name}}:slots`);
+        this.breaks(plan, slots.filter((value) => value.startsWith(`${worker}-`)).length);
+      }
     }
   }
 
   /** Every bind of a carrier breaks. */
   breaksCarrier(name: string): void {
-    const plan = this.scene.carriers.find((carrier) => carrier.plan.name === name)?.plan;
-    if (plan !== undefined) this.breaks(plan, plan.binds);
+    for (const { plan, parts } of this.scene.carriers)
+      if (plan.name === name) for (const { binds } of parts) this.breaks(plan, binds);
   }
 
   /** So many binds of a carrier break, or their worker does. */
@@ -340,7 +343,7 @@ export class Stage {
   #givenUp(): number {
     const all = this.#workerLogs.givenUp();
     for (const { carrier, binds } of all) {
-      const plan = this.scene.carriers.find((one) => one.plan.name === carrier)?.plan;
+      const plan = this.scene.carriers.find((one) => one.plan.name === accountOf(carrier))?.plan;
       if (plan !== undefined) this.breaks(plan, binds);
     }
     const count = all.reduce((sum, { binds }) => sum + binds, 0);

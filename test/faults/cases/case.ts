@@ -3,7 +3,7 @@ import type { RedisKind } from '../scene-redis.ts';
 import type { Stage } from '../stage.ts';
 
 /** The installations that cases run in; `usual` unless a case says otherwise. */
-export type SceneKind = 'usual' | 'fallback' | 'small-disk' | 'small-redis-disk';
+export type SceneKind = 'usual' | 'fallback' | 'sharded' | 'small-disk' | 'small-redis-disk';
 
 /** One fault. */
 export type FaultCase = {

@@ -8,7 +8,7 @@ const behindMs = 100;
 const movePauseMs = 20;
 
 /** Kills the server that has a key while campaigns are under way. Nothing that a replica lacks is known afterwards. */
-async function killPrimaryOf(stage: Stage, key: string): Promise<void> {
+export async function killPrimaryOf(stage: Stage, key: string): Promise<void> {
   const { scene } = stage;
   await stage.launchBoth();
   await stage.somewhere();
