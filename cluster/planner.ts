@@ -55,7 +55,13 @@ async function build(context: Context): Promise<Parts> {
     weeksAhead,
     ...backlogs,
   });
-  const retention = retentionOf(context, { name, database, redis, enqueue, carriers: names });
+  const retention = retentionOf(context, {
+    name,
+    database,
+    redis,
+    enqueue,
+    accounts: accounts.map((account) => account.name),
+  });
   countPool(metrics, database.pool);
   countRedis(metrics, { command: redis, reading });
   const planner: Planner = new Planner({

@@ -1,4 +1,5 @@
 /** Retention as the planner process has it: how long things are kept, and what it tells as metrics. */
+import { everyName } from '../src/account.ts';
 import { systemClock } from '../src/clock.ts';
 import type { Database } from '../src/db/client.ts';
 import type { Enqueue } from '../src/handoff.ts';
@@ -23,20 +24,20 @@ export type RetentionParts = {
   readonly database: Database;
   readonly redis: RedisConnection;
   readonly enqueue: Enqueue;
-  readonly carriers: readonly string[];
+  readonly accounts: readonly string[];
 };
 
 /** The retention of this process. */
 export function retentionOf(
   { settings, log, metrics }: Context,
-  { name, database, redis, enqueue, carriers }: RetentionParts,
+  { name, database, redis, enqueue, accounts }: RetentionParts,
 ): Retention {
   return new Retention({
     owner: name,
     database,
     close: (carrier, campaign) => enqueue.close(carrier, campaign),
     trimAside: (carrier, days) => trimAside(redis, carrier, days),
-    carriers,
+    carriers: accounts.flatMap(everyName),
     days: {
       messages: settings.retentionDays,
       orphans: settings.orphanRetentionDays,

@@ -30,9 +30,14 @@ export function shardNames(account: string, shards: number): string[] {
   return shards === 1 ? [account] : Array.from({ length: shards }, (_, index) => `${account}.${index}`);
 }
 
+/** Every name under which something of an account may lie in Redis, however it is or was divided. */
+export function everyName(account: string): string[] {
+  return [account, ...shardNames(account, shardsMax)];
+}
+
 /** Names that an account's shards would have, were it divided otherwise than into `current`, or not at all. */
 export function otherNames(account: string, current: readonly string[]): string[] {
-  return [account, ...shardNames(account, shardsMax)].filter((name) => !current.includes(name));
+  return everyName(account).filter((name) => !current.includes(name));
 }
 
 /** Names by account, in their order. */

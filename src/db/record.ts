@@ -73,7 +73,8 @@ export async function advance(
   await client.query({
     name: 'record-advance-shards',
     text: `update recorder_offsets o set outcomes_id = n.outcomes, receipts_id = n.receipts
-      from unnest($1::text[], $2::text[], $3::text[]) as n (shard, outcomes, receipts) where o.carrier = n.shard`,
+      from unnest($1::text[], $2::text[], $3::text[]) as n (shard, outcomes, receipts)
+      where o.carrier = n.shard and (o.outcomes_id, o.receipts_id) is distinct from (n.outcomes, n.receipts)`,
     values: [shards.map(([shard]) => shard), shards.map(([, of]) => of.outcomes), shards.map(([, of]) => of.receipts)],
   });
 }
