@@ -1,7 +1,7 @@
 /**
  * Import of residents from a CSV file, read as it comes. API process. All good lines are written in one
- * transaction: an import whose file breaks off or whose connection is lost has written nothing. Holds one chunk
- * of the file in memory, and a connection to PostgreSQL for as long as the file takes.
+ * transaction: an import whose file breaks off or whose connection is lost has written nothing. Holds three
+ * chunks of the file in memory, and a connection to PostgreSQL for as long as the file takes.
  */
 import { createRoute, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
@@ -111,10 +111,10 @@ class Import {
   private chunk: ImportedResident[] = [];
   /** Where in the chunk a reference is: the later of two lines with one reference holds, as it would alone. */
   private readonly places = new Map<string, number>();
-  /** The chunk that PostgreSQL is working on. */
-  private writing: Promise<void> = Promise.resolve();
-  /** No other import of the organisation writes. */
-  private turn = false;
+  /** The chunk that PostgreSQL is working on, and the one behind it. */
+  private writing: readonly [Promise<void>, Promise<void>] = [Promise.resolve(), Promise.resolve()];
+  /** From then on no other import of the organisation writes. */
+  private turn: Promise<boolean> | undefined;
   private read = 0;
   private created = 0;
   private updated = 0;
@@ -146,14 +146,14 @@ class Import {
   async finish(): Promise<z.infer<typeof reportSchema>> {
     if (this.header === undefined) throw new ProblemFault('csv', 'The file is empty.');
     await this.flush();
-    await this.writing;
+    for (const written of this.writing) await written;
     const { read, created, updated, refused, errors, errorsTruncated } = this;
     return { read, created, updated, refused, errors, errorsTruncated };
   }
 
   /** Waits until nothing uses the connection any more, whatever came of it. */
   async settle(): Promise<void> {
-    await this.writing.catch(() => undefined);
+    await Promise.allSettled(this.writing);
   }
 
   private takeHeader(record: CsvRecord): void {
@@ -186,25 +186,29 @@ class Import {
     this.errorsTruncated ||= found.length > room;
   }
 
-  /** Gives the chunk to PostgreSQL, which works on it while the next one is read; waits for the one before. */
+  /**
+   * Gives the chunk to PostgreSQL, which works on it while the next ones are read. Waits for the last but one, so that
+   * PostgreSQL has the next chunk when it is done with one.
+   */
   private async flush(): Promise<void> {
     // Put into its form while PostgreSQL works, which then need not wait for that.
     const chunk = this.chunk.length === 0 ? undefined : this.writer?.chunk(this.chunk);
-    await this.writing;
+    const [first, second] = this.writing;
+    await first;
     if (chunk === undefined) return;
     const written = this.write(chunk);
     // A failure belongs to who waits for it, which may be later than it happens.
     written.catch(() => undefined);
-    this.writing = written;
+    this.writing = [second, written];
     this.chunk = [];
     this.places.clear();
   }
 
   private async write(chunk: ImportChunk): Promise<void> {
-    if (!this.turn && !(await takeTurn(this.run))) {
+    this.turn ??= takeTurn(this.run);
+    if (!(await this.turn)) {
       throw new ProblemFault('busy', 'Another import of this organisation is running. Try again.');
     }
-    this.turn = true;
     const counts = await this.writer?.write(chunk);
     this.created += counts?.created ?? 0;
     this.updated += counts?.updated ?? 0;

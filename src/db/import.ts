@@ -24,6 +24,8 @@ const turnMs = 30_000;
 const lockTimeout = '55P03';
 /** SQLSTATEs unique_violation and foreign_key_violation: somebody else wrote or deleted at the same moment. */
 const raced = ['23505', '23503'];
+/** SQLSTATE in_failed_sql_transaction: nothing is done before a savepoint is gone back to. */
+const failedBefore = '25P02';
 /** Each attempt but the first follows a commit of somebody else to one of the chunk's rows. */
 const attemptsMax = 20;
 
@@ -66,6 +68,9 @@ export class ResidentWriter {
   #hasSavepoint = false;
   /** Nobody of the last chunk was known, so that most likely nobody of the next one is. */
   #allNew = false;
+  #latest: Promise<unknown> = Promise.resolve();
+  /** What is sent for the latest chunk is written whole or fails. Another one sent behind it then waits for nothing. */
+  #mayFollow = false;
 
   constructor(run: Run, columns: ImportColumns, list: Id | undefined) {
     this.#run = run;
@@ -79,11 +84,22 @@ export class ResidentWriter {
     return { residents, statement };
   }
 
-  /** Creates or updates the residents of a chunk. */
-  async write({ residents, statement }: ImportChunk): Promise<ImportCounts> {
+  /** Creates or updates the residents of a chunk. Those before need not be written yet; fails where they do. */
+  write(chunk: ImportChunk): Promise<ImportCounts> {
+    const counts = this.#write(chunk, this.#latest);
+    this.#latest = counts;
+    return counts;
+  }
+
+  async #write({ residents, statement }: ImportChunk, before: Promise<unknown>): Promise<ImportCounts> {
+    if (!this.#mayFollow) await before;
+    this.#mayFollow = statement.created !== undefined;
     let written = await this.#attempt(statement, this.#savepoint());
-    for (let attempt = 1; written.kind === 'raced'; attempt += 1) {
-      if (attempt === attemptsMax) throw written.because;
+    if (written.kind !== 'written') this.#mayFollow = false;
+    await before;
+    if (written.kind === 'skipped') written = await this.#attempt(this.#merging(residents), this.#savepoint());
+    for (let attempt = 1; written.kind !== 'written'; attempt += 1) {
+      if (attempt === attemptsMax || written.kind === 'skipped') throw written.because;
       written = await this.#attempt(this.#merging(residents), rollback);
     }
     this.#allNew = written.counts.updated === 0;
@@ -110,7 +126,9 @@ export class ResidentWriter {
       if (isWhole) return { kind: 'written', counts };
       return { kind: 'raced', because: new Fault('postgres', 'others keep changing the residents of the import') };
     } catch (error) {
-      if (error instanceof DatabaseError && raced.includes(error.code ?? '')) return { kind: 'raced', because: error };
+      if (!(error instanceof DatabaseError)) throw error;
+      if (raced.includes(error.code ?? '')) return { kind: 'raced', because: error };
+      if (error.code === failedBefore) return { kind: 'skipped', because: error };
       throw error;
     }
   }
@@ -121,4 +139,6 @@ const rollback: Statement = { text: 'rollback to savepoint chunk' };
 type WrittenRow = ImportCounts & { isWhole: boolean };
 type Written =
   | { readonly kind: 'written'; readonly counts: ImportCounts }
-  | { readonly kind: 'raced'; readonly because: Error };
+  | { readonly kind: 'raced'; readonly because: Error }
+  /** One sent before it has failed. */
+  | { readonly kind: 'skipped'; readonly because: Error };

@@ -149,6 +149,51 @@ test('import - one of somebody else’s list fails and writes nothing', async ()
   expect(await idOf(place, '1')).toBeUndefined();
 });
 
+test('import - chunks behind one that has to be repeated are repeated too, and say what became of them', async () => {
+  const place = await town();
+  await write(place, [person('known', '+33639980001')]);
+  const chunks = [
+    [person('1')],
+    [person('2')],
+    [person('known', '+33639980002'), person('3')],
+    [person('1'), person('4')],
+  ];
+  const counts = await place.scope.transaction(async (run) => {
+    await takeTurn(run);
+    const writer = new ResidentWriter(run, columns, place.list);
+    await writer.write(writer.chunk([person('0')]));
+    // All are sent as new residents, of whom some are known, and none waits for the one before.
+    return await Promise.all([...chunks, [person('5')]].map((people) => writer.write(writer.chunk(people))));
+  });
+  expect(counts).toEqual(
+    [
+      [1, 0],
+      [1, 0],
+      [1, 1],
+      [1, 1],
+      [1, 0],
+    ].map(([created, updated]) => ({ created, updated })),
+  );
+  const known = await readResident(place.scope.run, (await idOf(place, 'known'))!);
+  expect(known?.contacts).toMatchObject([{ address: '+33639980002' }]);
+  const members = 'select from list_members where list_id = $1';
+  expect((await owner.query(members, [place.list])).rowCount).toBe(7);
+});
+
+test('import - chunks behind one that fails fail as it does, and nothing is written', async () => {
+  const place = await town();
+  const written = await place.scope.transaction(async (run) => {
+    await takeTurn(run);
+    const writer = new ResidentWriter(run, columns, place.list);
+    await writer.write(writer.chunk([person('0')]));
+    const chunks = [[person('1')], [person('2', '\u0000')], [person('3')]].map((people) => writer.chunk(people));
+    return await Promise.allSettled(chunks.map((chunk) => writer.write(chunk)));
+  });
+  const failed = { status: 'rejected', reason: { code: '22021' } };
+  expect(written).toMatchObject([{ status: 'fulfilled' }, failed, failed]);
+  expect(await idOf(place, '0')).toBeUndefined();
+});
+
 test('import - a resident that is deleted meanwhile is created anew, with numbers and membership', async () => {
   const place = await town();
   await write(place, [person('1', '+33639980001')]);
