@@ -1,8 +1,11 @@
 /** What a recorder reads of a carrier's streams on real Redis, and what is deleted behind it. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { aclRules } from '../../config/redis-acl.ts';
 import type { RecordOffsets } from '../../src/handoff.ts';
 import { readReceipts } from '../../src/stream/entry.ts';
 import { StreamRecordSource } from '../../src/stream/record-source.ts';
+import { connectRedis } from '../../src/stream/redis.ts';
+import { silentLog } from '../../src/telemetry.ts';
 import { settlementOf, streamScene, type StreamScene, takeOne } from './scene.ts';
 
 let s: StreamScene;
@@ -82,6 +85,17 @@ test('trim - entries of one millisecond are told apart by their sequence', async
   expect((await s.redis.xrange(s.keys.receipts, '-', '+'))[0]?.[0]).toBe('5-2');
   await source.trim(s.carrier, { outcomes: '0-0', receipts: '5-18446744073709551614' });
   expect((await s.redis.xrange(s.keys.receipts, '-', '+'))[0]?.[0]).toBe('6-0');
+});
+
+test("read - the recorder's user may raise a stream that fell back", async () => {
+  const user = `recorder-${s.carrier}`;
+  await s.redis.call('ACL', 'SETUSER', user, 'on', '>recorder', ...aclRules('recorder'));
+  const redis = await connectRedis(s.url.replace('redis://', `redis://${user}:recorder@`), 'command', silentLog);
+  const ahead = `${(await redisNowMs()) + 60_000}-7`;
+  await new StreamRecordSource(redis).read(s.carrier, { outcomes: ahead, receipts: ahead }, limits);
+  expect(await s.redis.xadd(s.keys.outcomes, '*', 'v', '1')).toBe(ahead.replace(/7$/, '8'));
+  redis.disconnect();
+  await s.redis.call('ACL', 'DELUSER', user);
 });
 
 test.each(['lower', 'gone'] as const)(
