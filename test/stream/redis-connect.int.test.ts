@@ -3,7 +3,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { isFault } from '../../src/fault.ts';
 import { connectRedis } from '../../src/stream/redis.ts';
-import { silentLog } from '../../src/telemetry.ts';
+import { type Log, silentLog } from '../../src/telemetry.ts';
 import { redisServer, sentinelServer } from '../faults/servers.ts';
 import { removeFolder, temporaryFolder } from '../support/folder.ts';
 import { testDatabases, testRedis } from '../support/redis.ts';
@@ -35,6 +35,25 @@ async function toldBy(url: string): Promise<string> {
   return `${fault.message}: ${fault.cause instanceof Error ? fault.cause.message : ''}`;
 }
 
+/** Whoever waits through an outage says that it does, and is told once the server is gone. */
+async function waiting(): Promise<void> {
+  const lines: unknown[] = [];
+  let connection: Socket | undefined;
+  const server = createServer((socket) => (connection = socket));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const log: Log = {
+    ...silentLog,
+    warn: (event, fields) => {
+      lines.push([event, fields]);
+      if (event === 'redis.waiting') connection?.destroy();
+    },
+  };
+  const url = `redis://127.0.0.1:${(server.address() as { port: number }).port}`;
+  await expect(connectRedis(url, 'command', log)).rejects.toMatchObject({ code: 'redis' });
+  expect(lines).toContainEqual(['redis.waiting', { connection: 'command' }]);
+  await new Promise((resolve) => server.close(resolve));
+}
+
 test('connect - why it cannot be is told, with the variable, and no secret', { timeout: 60_000 }, async () => {
   const { url } = await testRedis();
   const { host } = new URL(url);
@@ -48,7 +67,7 @@ test('connect - why it cannot be is told, with the variable, and no secret', { t
     // It would go on in the first one.
     [`redis://${host}/${testDatabases}`, 'DB index is out of range'],
   ];
-  const told = await Promise.all(cases.map(([wrong]) => toldBy(wrong)));
+  const [told] = await Promise.all([Promise.all(cases.map(([wrong]) => toldBy(wrong))), waiting()]);
   cases.forEach(([, reason], at) => {
     expect(told[at]).toContain('check REDIS_URL');
     expect(told[at]).toContain(reason);
