@@ -14,6 +14,19 @@ function writeHeader(bytes: Buffer, type: number, length: number, hasNulls: bool
   header.forEach((value, index) => bytes.writeInt32BE(value, index * 4));
 }
 
+/** Longer texts, and what is not ASCII, are Buffer's business, of which a call costs more than a short text's bytes. */
+const shortUnits = 40;
+
+function writeText(bytes: Buffer, text: string, start: number): number {
+  if (text.length > shortUnits) return bytes.write(text, start);
+  for (let index = 0; index < text.length; index += 1) {
+    const unit = text.charCodeAt(index);
+    if (unit > 0x7f) return bytes.write(text, start);
+    bytes[start + index] = unit;
+  }
+  return text.length;
+}
+
 /** A `text[]`. No text may hold U+0000. */
 export function textArray(values: readonly (string | null)[]): Buffer {
   let bytesMax = headerBytes;
@@ -22,7 +35,7 @@ export function textArray(values: readonly (string | null)[]): Buffer {
   let end = headerBytes;
   let hasNulls = false;
   for (const value of values) {
-    const length = value === null ? -1 : bytes.write(value, end + 4);
+    const length = value === null ? -1 : writeText(bytes, value, end + 4);
     end = bytes.writeInt32BE(length, end) + Math.max(0, length);
     hasNulls ||= value === null;
   }
