@@ -40,15 +40,12 @@ function carriersOf({ ratePerSecond, window }: Scale, kind: SceneKind): CarrierP
   const usual = { binds: 4, window, behaviour: usualBehaviour };
   // Three shards of an account, of which the first has a bind more, and receipts by any of them.
   const sharded = { binds: 7, shards: 3, behaviour: { ...usualBehaviour, receiptOtherBind: true } };
+  const isSharded = kind === 'sharded';
+  // It stands in for the other one.
+  const north = isSharded ? { ...usual, ...sharded, prefixes: ['9990', '999'] } : { ...usual, prefixes: ['9990'] };
   const south = kind === 'fallback' ? ['9991', '9990'] : ['9991'];
   return [
-    {
-      ...usual,
-      ...(kind === 'sharded' ? sharded : {}),
-      name: 'north',
-      prefixes: ['9990'],
-      ratePerSecond: ratePerSecond * 0.6,
-    },
+    { ...north, name: 'north', ratePerSecond: ratePerSecond * 0.6 },
     { ...usual, name: 'south', prefixes: south, ratePerSecond: ratePerSecond * 0.4, settings: { order: 1 } },
   ];
 }
@@ -61,7 +58,7 @@ const smallDisks: { readonly [kind in SceneKind]?: Pick<SceneOptions, 'smallDisk
 /** Options of a kind of scene. */
 export function sceneOptions(scale: Scale, kind: SceneKind, redis: RedisKind = 'single'): SceneOptions {
   // A carrier counts as away well within a case.
-  const settings = kind === 'fallback' ? { settings: { carrierAwayMs: 2_000 } } : {};
+  const settings = kind === 'fallback' || kind === 'sharded' ? { settings: { carrierAwayMs: 2_000 } } : {};
   return { workers: 3, redis, carriers: carriersOf(scale, kind), ...settings, ...smallDisks[kind] };
 }
 

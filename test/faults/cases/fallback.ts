@@ -6,7 +6,7 @@ import type { FaultCase } from './case.ts';
 import { killAt } from './control.ts';
 
 /** Campaigns under way of which each carrier has its own share: the case before may have left one away. */
-async function midway(stage: Stage): Promise<void> {
+export async function midway(stage: Stage): Promise<void> {
   await stage.until('the planner knows every carrier back', () => awayCarriers(stage).size === 0);
   await stage.launchBoth();
   await stage.somewhere(0.1, 0.4);

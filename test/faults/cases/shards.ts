@@ -1,6 +1,7 @@
-/** Groups 1, 2 and 4: a carrier whose account is divided into shards; its receipts come by any bind of the account. */
+/** Groups 1, 2, 4 and 6: a carrier whose account is divided into shards; its receipts come by any bind of the account. */
 import type { Stage } from '../stage.ts';
 import type { FaultCase } from './case.ts';
+import { midway } from './fallback.ts';
 import { killPrimaryOf } from './failover.ts';
 
 /** A shard of the carrier that is divided. */
@@ -51,6 +52,23 @@ export const shardCases: readonly FaultCase[] = [
     async run(stage) {
       await killPrimaryOf(stage, `{${oneShard(stage)}}`);
       await stage.scene.start(await killWorker(stage));
+      stage.healed();
+    },
+  },
+  {
+    name: 'sharded-stands-in',
+    group: 6,
+    about: 'a carrier dies for good, and the shards of another account carry its recipients',
+    quick: false,
+    scene: 'sharded',
+    async run(stage) {
+      await midway(stage);
+      const [, carrier] = stage.scene.carriers;
+      stage.breaksCarrier(carrier?.plan.name ?? '');
+      await carrier?.behave({ bindStatus: 0x0d });
+      await carrier?.disconnect();
+      // Its last receipts went with it.
+      stage.sent.add('submitted');
       stage.healed();
     },
   },
