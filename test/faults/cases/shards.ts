@@ -1,4 +1,4 @@
-/** Groups 1, 2, 4 and 6: a carrier whose account is divided into shards; its receipts come by any bind of the account. */
+/** Groups 1, 2, 4, 6: a carrier whose account is divided into shards; its receipts come by any bind of the account. */
 import type { Stage } from '../stage.ts';
 import type { FaultCase } from './case.ts';
 import { midway } from './fallback.ts';
