@@ -190,7 +190,7 @@ function serverOptions(parts: Parts): Options {
     maxRetriesPerRequest: failsFast ? 1 : null,
     enableOfflineQueue: !failsFast,
     autoResendUnfulfilledCommands: true,
-    enableAutoPipelining: role === 'command' || failsFast,
+    enableAutoPipelining: role === 'command',
     ...(failsFast ? { commandTimeout: answerMsMax } : {}),
     retryStrategy: pauseMs,
     reconnectOnError: (error) => (error.message.startsWith('READONLY') ? 2 : false),
