@@ -252,11 +252,11 @@ function reachedAndCountsSql(reach: Reach): { readonly text: string; readonly va
         left join contact_points c
           on c.organisation_id = $1 and c.resident_id = m.resident_id and c.channel = 'sms'),
     ${reached},
-    counts as (select count(*) filter (where address is null) as no_mobile,
-        count(*) filter (where active) as active_points,
-        (select count(*) from (select resident_id from listed where address is not null and not active
-          except select resident_id from listed where active) o) as opted_out
-      from listed)`;
+    counts as (select no_mobile, active_points, case when active_points = points then 0
+          else (select count(*) from (select resident_id from listed where address is not null and not active
+            except select resident_id from listed where active) o) end as opted_out
+      from (select count(*) filter (where address is null) as no_mobile, count(address) as points,
+          count(*) filter (where active) as active_points from listed) c)`;
   return { text, values };
 }
 
