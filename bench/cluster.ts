@@ -12,6 +12,7 @@ import { tocsinHome } from '../cluster/embedded.ts';
 import { startPostgres } from '../cluster/embedded-postgres.ts';
 import type { EmbeddedServer } from '../cluster/embedded-process.ts';
 import { startRedis } from '../cluster/embedded-redis.ts';
+import { shardsOf } from '../config/shards.ts';
 import { environmentName } from '../config/schema.ts';
 import { ensureRolePasswords, migrate, urlOfRole } from '../src/db/migrate.ts';
 import type { Behaviour } from '../src/smsc/behaviour.ts';
@@ -31,6 +32,8 @@ export type BenchCarrier = {
   readonly window: number;
   readonly ratePerSecond: number;
   readonly roundTripMs?: number;
+  /** Parts that its account is divided into; 1 when absent. */
+  readonly shards?: number;
   /** Differences from a carrier that takes everything at once. */
   readonly behaviour?: Partial<Behaviour>;
   /** Keep a log of what arrived; see `logOf`. */
@@ -180,8 +183,9 @@ export class BenchCluster {
     for (;;) {
       const stats = await this.smscStats();
       const isBound = carriers.every(({ binds }, index) => stats[index]?.binds === binds);
-      const owners = await Promise.all(carriers.map(({ name }) => this.#slotOwners(name)));
-      if (isBound && carriers.every(({ binds }, index) => owners[index] === Math.min(binds, workers))) return;
+      const parts = carriers.flatMap((carrier) => shardsOf({ shards: 1, ...carrier }));
+      const owners = await Promise.all(parts.map(({ name }) => this.#slotOwners(name)));
+      if (isBound && parts.every(({ binds }, index) => owners[index] === Math.min(binds, workers))) return;
       if (performance.now() > giveUpMs) throw new Error(`the binds are not there:\n${this.lastWords()}`);
       await delay(bindPollMs);
     }

@@ -2,7 +2,7 @@
  * `millions`: the whole path from the launch request to the last receipt recorded, everything on this machine. The
  * figure that the service is judged by: 55 days of a real service's messages were 3.5 million.
  */
-import { BenchCluster } from './cluster.ts';
+import { BenchCluster, boundlessCarrier } from './cluster.ts';
 import { type BenchContext, defineBench, type ValuesOf } from './harness.ts';
 import { functionTables } from './profile.ts';
 import { settingsOf } from './settings-option.ts';
@@ -15,6 +15,7 @@ const options = {
   segments: { byDefault: 1, about: 'segments of each message' },
   campaigns: { byDefault: 1, about: 'campaigns that the messages are split over' },
   workers: { byDefault: 1, about: 'worker processes' },
+  shards: { byDefault: 1, about: 'shards of the carrier’s account, at most its four binds' },
   redis: { byDefault: 'single', about: 'single, or cluster: three primaries with a replica each' },
   settings: { byDefault: '', about: 'settings that differ, such as encodeThreads=0,batchRecipientsMax=250' },
 } as const;
@@ -77,13 +78,14 @@ async function run(context: BenchContext<Values>) {
 }
 
 function planOf(values: BenchContext<Values>['options']): PathPlan {
-  const { messages, personalised, segments, campaigns, workers, redis, profile } = values;
+  const { messages, personalised, segments, campaigns, workers, redis, shards, profile } = values;
   if (redis !== 'single' && redis !== 'cluster') throw new RangeError('--redis is single or cluster');
   return {
     messages,
     personalised,
     segments,
     campaigns,
+    carrier: { ...boundlessCarrier, shards },
     cluster: { workers, redis, profile, settings: settingsOf(values.settings) },
   };
 }
