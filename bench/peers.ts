@@ -14,7 +14,7 @@ const options = {
   messages: { byDefault: 200_000, about: 'recipients, each sent to once by each side' },
   warmUp: { byDefault: 600_000, about: 'messages before these, through the same processes, on each side' },
   peerWorkers: { byDefault: 1, about: 'worker processes of the peer' },
-  peerConcurrency: { byDefault: 1_000, about: 'jobs at once in each of them' },
+  peerConcurrency: { byDefault: 500, about: 'jobs at once in each of them' },
   peerInsertRows: { byDefault: 500, about: 'rows of its inserts at most' },
   peerFlushMs: { byDefault: 20, about: 'time that its rows wait for others at most' },
   peerBulkJobs: { byDefault: 1_000, about: 'jobs of its addBulk' },

@@ -11,6 +11,7 @@ import { measureWarmPath, type PathCost, populate, populateWarmUp, totalMicros }
 const options = {
   sizes: { byDefault: '100000,1000000,5000000', about: 'messages of the campaigns that are compared' },
   warmUp: { byDefault: 600_000, about: 'messages before each measurement, through the same processes' },
+  measured: { byDefault: 1_000_000, about: 'messages at least; smaller campaigns are sent again, one after another' },
   workers: { byDefault: '1,2,5,10,1-5-2', about: 'workers that share the carriers; 1-5-2: they come and go' },
   seconds: { byDefault: 12, about: 'of sending at the contracts’ rates' },
 } as const;
@@ -22,7 +23,7 @@ export const scale = defineBench({
   name: 'scale',
   about: 'cost per message by size; carriers’ contracts by workers',
   options,
-  smoke: { sizes: '1000,2000', warmUp: 2_000, workers: '2-1', seconds: 3 },
+  smoke: { sizes: '1000,2000', warmUp: 2_000, measured: 2_000, workers: '2-1', seconds: 3 },
   showings: [
     {
       title: 'Scale',
@@ -105,13 +106,18 @@ type SizeCost = Cost & {
 /** Medians over the rounds at one size. */
 async function costOf(messages: number, context: Context): Promise<SizeCost> {
   const cluster = await BenchCluster.create();
-  const { profile, warmUp: warmUpMessages } = context.options;
-  const plan = { messages, campaigns: 1, personalised: false, segments: 1, cluster: { workers: 1, profile } };
+  const { profile, measured, warmUp: warmUpMessages } = context.options;
+  const times = Math.ceil(measured / messages);
+  const plan = { messages, times, campaigns: 1, personalised: false, segments: 1, cluster: { workers: 1, profile } };
   try {
     const audience = await populate(cluster, plan, context);
     const warmUp = await populateWarmUp(cluster, messages, warmUpMessages);
     const { cold, warm } = await context.rounds(() => measureWarmPath(cluster, audience, plan, warmUp, context));
-    return { ...costIn(warm), workerMegabytes: warm.peakMegabytes['worker'] ?? 0, cold: costIn(cold) };
+    return {
+      ...costIn({ ...warm, messages, seconds: rounded(warm.seconds / times) }),
+      workerMegabytes: warm.peakMegabytes['worker'] ?? 0,
+      cold: costIn(cold),
+    };
   } finally {
     await cluster.dispose();
   }

@@ -18,6 +18,8 @@ export type PathPlan = {
   readonly campaigns: number;
   readonly personalised: boolean;
   readonly segments: number;
+  /** How often all this is sent, one after another; once when absent. */
+  readonly times?: number;
   readonly cluster: Omit<ClusterOptions, 'carriers'>;
   readonly carrier?: BenchCarrier;
 };
@@ -31,10 +33,10 @@ export type PathFigures = {
   readonly delivered: number;
   /** Rows of accepted submissions. */
   readonly recorded: number;
-  /** From the first launch request to the last receipt recorded. */
+  /** From the first launch request to the last receipt recorded; all turns together. */
   readonly seconds: number;
   readonly perSecond: number;
-  /** From the launch until its recipients are frozen, and until every batch is in Redis; the slowest campaign's. */
+  /** From the launch until its recipients are frozen, and until every batch is in Redis; of the last turn the slowest. */
   readonly frozenSeconds: number;
   readonly enqueuedSeconds: number;
   readonly microsecondsPerMessage: Readonly<Record<string, number>>;
@@ -131,19 +133,24 @@ async function measure(
   plan: PathPlan,
   context: Progressing,
 ): Promise<PathFigures> {
-  const { messages } = plan;
   const { key } = audience.organisation;
-  const campaigns: string[] = [];
-  for (let index = 0; index < plan.campaigns; index++)
-    campaigns.push(await cluster.api.createCampaign(key, draftOf(plan, audience.lists[index])));
+  const turns: string[][] = [];
+  for (let time = 0; time < (plan.times ?? 1); time++) {
+    const campaigns: string[] = [];
+    for (let index = 0; index < plan.campaigns; index++)
+      campaigns.push(await cluster.api.createCampaign(key, draftOf(plan, audience.lists[index])));
+    turns.push(campaigns);
+  }
+  const messages = plan.messages * turns.length;
   const [before] = await cluster.smscStats();
   const isProfiled = (plan.cluster.profile ?? '') !== '';
   if (isProfiled) await resetStatements(cluster.sql);
   const stored = await storageCounts(cluster);
-  const sent = await send(cluster, key, campaigns, messages, context);
+  const sent = await send(cluster, key, turns, plan.messages, context);
   const storage = storageFigures(stored, await storageCounts(cluster), messages);
   const statements = isProfiled ? [await statementTable(cluster.sql, messages)] : [];
-  const counted = await count(cluster, plan, { campaigns, acceptedBefore: before?.accepted ?? 0 }, context);
+  const work = { campaigns: turns.flat(), wanted: messages * plan.segments, acceptedBefore: before?.accepted ?? 0 };
+  const counted = await count(cluster, work, context);
   if (isProfiled) statements.push(await commandTable(cluster.redis, messages));
   for (const table of statements) context.say(`\n${renderTable(table)}`);
   const { seconds, perSecond, frozenSeconds, enqueuedSeconds, microsecondsPerMessage, ...used } = sent;
@@ -154,18 +161,22 @@ async function measure(
 type Sent = Phases &
   Pick<PathFigures, 'seconds' | 'perSecond' | 'microsecondsPerMessage' | 'cpuSeconds' | 'peakMegabytes'>;
 
-/** Launches campaigns, and measures until the last receipt is recorded. */
+/** Launches campaigns of `each` messages together, turn after turn, and measures until the last receipt is recorded. */
 async function send(
   cluster: BenchCluster,
   key: string,
-  campaigns: readonly string[],
-  messages: number,
+  turns: readonly (readonly string[])[],
+  each: number,
   context: Progressing,
 ): Promise<Sent> {
+  const messages = each * turns.length;
   const meter = new UsageMeter(cluster.roleOf);
   const beganMs = performance.now();
-  await launchAll(cluster.api, key, campaigns);
-  const phases = await untilRecorded(cluster, messages, campaigns, context);
+  let phases: Phases = { frozenSeconds: Number.NaN, enqueuedSeconds: Number.NaN };
+  for (const campaigns of turns) {
+    await launchAll(cluster.api, key, campaigns);
+    phases = await untilRecorded(cluster, each, campaigns, context);
+  }
   const seconds = (performance.now() - beganMs) / 1000;
   const { cpuSeconds, peakMegabytes } = meter.stop();
   const perMessage = Object.entries(cpuSeconds).map(([role, s]) => [role, rounded((s * 1e6) / messages)]);
@@ -265,7 +276,7 @@ async function warm(
   let first: PathCost | undefined;
   for (let gone = 0; first === undefined || gone < messages; gone += each) {
     const campaign = await cluster.api.createCampaign(key, draftOf({ ...plan, campaigns: 1 }));
-    const { seconds, perSecond, microsecondsPerMessage } = await send(cluster, key, [campaign], each, context);
+    const { seconds, perSecond, microsecondsPerMessage } = await send(cluster, key, [[campaign]], each, context);
     first ??= { messages: each, seconds, perSecond, microsecondsPerMessage };
   }
   return first;
@@ -274,8 +285,7 @@ async function warm(
 /** Counts the work in PostgreSQL and at the carrier; fails the bench when it is not what was meant. */
 async function count(
   cluster: BenchCluster,
-  { messages, segments }: PathPlan,
-  { campaigns, acceptedBefore }: { campaigns: readonly string[]; acceptedBefore: number },
+  { campaigns, wanted, acceptedBefore }: { campaigns: readonly string[]; wanted: number; acceptedBefore: number },
   { check, bar }: Progressing,
 ): Promise<{ accepted: number; delivered: number; recorded: number }> {
   bar.show('counting', 0, 1);
@@ -291,7 +301,6 @@ async function count(
   const orphans = await one('orphan_receipts where $1::bigint[] is not null');
   const [stats] = await cluster.smscStats();
   const accepted = (stats?.accepted ?? 0) - acceptedBefore;
-  const wanted = messages * segments;
   check('segments accepted by the carrier', accepted, wanted);
   check('submissions recorded', recorded, wanted);
   check('segments with a submission', places, wanted);
