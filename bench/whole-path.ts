@@ -36,7 +36,7 @@ export type PathFigures = {
   /** From the first launch request to the last receipt recorded; all turns together. */
   readonly seconds: number;
   readonly perSecond: number;
-  /** From the launch until its recipients are frozen, and until every batch is in Redis; of the last turn the slowest. */
+  /** From the launch until recipients are frozen, and until every batch is in Redis; of the last turn the slowest. */
   readonly frozenSeconds: number;
   readonly enqueuedSeconds: number;
   readonly microsecondsPerMessage: Readonly<Record<string, number>>;
