@@ -1,6 +1,7 @@
 /** Workers of an account that is divided otherwise than before: its binds stay one contract, what waits is given up. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { otherNamesOf } from '../../cluster/division.ts';
+import { LeasesAlone, otherNamesOf } from '../../cluster/division.ts';
+import type { Leases } from '../../cluster/lease.ts';
 import { Leftovers } from '../../cluster/leftovers.ts';
 import { createLines, type Lines, type WorkerParts } from '../../cluster/lines.ts';
 import { shardsOf } from '../../config/shards.ts';
@@ -8,6 +9,7 @@ import { settingsSchema } from '../../config/schema.ts';
 import { systemClock } from '../../src/clock.ts';
 import { encodeInPlace } from '../../src/encode/encode.ts';
 import { connectRedis } from '../../src/stream/redis.ts';
+import { carriersHeld, SlotLeases } from '../../src/stream/slots.ts';
 import { silentLog } from '../../src/telemetry.ts';
 import { countsOf, type LoggedSmsc, loggedSmsc, SendScene, until } from '../send/scene.ts';
 import { testBatches, testCarrier } from '../support/lines.ts';
@@ -80,6 +82,53 @@ test.each([
   await first.stop();
   await until(() => boundOf(second) === binds);
   expect(smsc.stats()).toMatchObject({ bindsPeak: binds, bindsRefused: 0 });
+});
+
+/** Leases of one slot by a name of the account, alone; `leasesOf` may do something before or after they are asked. */
+async function alone(name: string, leasesOf: (leases: Leases) => Leases = (leases) => leases): Promise<LeasesAlone> {
+  const { redis } = await partsOf(`one-${name}`, []);
+  const others = [s.name, `${s.name}.0`, `${s.name}.1`].filter((other) => other !== name);
+  const leases = new SlotLeases(redis, name, `worker-${name}`, 60_000, 1);
+  return new LeasesAlone(leasesOf(leases), () => carriersHeld(redis, others), silentLog);
+}
+
+/** Slots that it has within as many renewals as whoever gave way may sit out. */
+async function renewed(leases: LeasesAlone): Promise<number> {
+  for (let at = 0; at < 5; at += 1) {
+    const { held } = await leases.renew(false);
+    if (held.length > 0) return held.length;
+  }
+  return 0;
+}
+
+test('division - a worker of before that had no slot takes none once workers of now have some', async () => {
+  const { redis } = await partsOf('first', []);
+  const first = new SlotLeases(redis, s.name, 'first', 60_000, 1);
+  const [slot] = (await first.renew(false)).held;
+  const [before, now] = [await alone(s.name), await alone(`${s.name}.0`)];
+  expect([await renewed(before), await renewed(now)]).toEqual([0, 0]);
+  if (slot !== undefined) await first.release(slot);
+  const { held } = await now.renew(false);
+  expect([held.length, await renewed(before), await renewed(now)]).toEqual([1, 0, 1]);
+  for (const own of held) await now.release(own);
+  expect(await renewed(before)).toBe(1);
+  expect(await renewed(now)).toBe(0);
+});
+
+test('division - of workers of before and of now that take slots at once only one uses them', async () => {
+  const before = await alone(s.name);
+  let [had, isFirst] = [0, true];
+  const now = await alone(`${s.name}.0`, (leases) => ({
+    async renew(leaving) {
+      // It looked and saw nobody; now the other one takes its slot.
+      if (isFirst) had = await renewed(before);
+      isFirst = false;
+      return await leases.renew(leaving);
+    },
+    release: (slot) => leases.release(slot),
+  }));
+  expect([await renewed(now), had]).toEqual([0, 1]);
+  expect([await renewed(before), await renewed(now)]).toEqual([1, 0]);
 });
 
 test('leftovers - what waits under a name of before is given up, and what was written is not', async () => {
