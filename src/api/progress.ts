@@ -113,6 +113,8 @@ export function progressRoutes(parts: Parts) {
     const { run } = c.var.tenant.scoped;
     const progress = await readCampaignProgress(run, c.req.valid('param').id);
     if (progress === undefined) throw notFound('campaign');
+    // Nobody reads its events, so that nobody would end them.
+    if (c.req.method === 'HEAD') return c.body(null, 200, { 'content-type': 'text/event-stream' });
     if (streams >= limits.eventStreamsMax) throw new ProblemFault('busy', 'Too many event streams are open here.');
     streams += 1;
     return streamSSE(c, async (stream) => {

@@ -113,6 +113,17 @@ test('events - tell the progress at once, at each change, and never backwards', 
   expect(await stream.next()).toMatchObject({ event: 'progress', data: expect.stringContaining('"delivered":7') });
 });
 
+test('events - whoever asks for their headers only holds no stream', async () => {
+  const campaign = await sendingCampaign();
+  const headers = { authorization: `Bearer ${town.key}` };
+  for (let time = 0; time < 3; time += 1) {
+    const response = await api.app.request(`/campaigns/${campaign}/progress/events`, { method: 'HEAD', headers });
+    expect([response.status, response.headers.get('content-type')]).toEqual([200, 'text/event-stream']);
+  }
+  expect(api.feed.watched).toBe(0);
+  expect((await follow(campaign)).status).toBe(200);
+});
+
 test('events - end with the status that the campaign ended in', async () => {
   const campaign = await sendingCampaign();
   const stream = await follow(campaign);
