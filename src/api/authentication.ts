@@ -56,6 +56,8 @@ export class Authentication {
   private readonly knownMax: number;
   private readonly guard: Guard;
   private readonly known = new Map<string, Known>();
+  /** How often it was told to forget. */
+  private forgotten = 0;
 
   constructor(
     options: { database: Database; clock: Clock; platformKey: string; guard: Guard },
@@ -93,6 +95,7 @@ export class Authentication {
 
   /** Believes nothing any more, after a key was revoked here; which keys were valid counts on. */
   forget(): void {
+    this.forgotten += 1;
     for (const [name, { tenant }] of this.known) this.known.set(name, { tenant, untilMs: Number.NEGATIVE_INFINITY });
   }
 
@@ -113,10 +116,13 @@ export class Authentication {
     // A key that was valid before is asked about anew whoever guesses at this address. Nobody guesses one of 256 bits:
     // only what unknown ones cost is bounded.
     if (known === undefined) this.guard.beforeTry(c);
+    const { forgotten } = this;
     const tenant = await this.ask(Buffer.from(name, 'hex'));
     this.known.delete(name);
     if (tenant === undefined) return undefined;
-    this.remember(name, { tenant, untilMs: nowMs + this.rememberMs });
+    // Where a key was revoked meanwhile it may be this one.
+    const believedMs = forgotten === this.forgotten ? this.rememberMs : 0;
+    this.remember(name, { tenant, untilMs: nowMs + believedMs });
     this.guard.known(name);
     return tenant;
   }

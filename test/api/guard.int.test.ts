@@ -1,4 +1,7 @@
 /** What one caller may ask for, what headers answers have, and who counts as one caller. */
+import { Hono } from 'hono';
+import { secureHeaders } from 'hono/secure-headers';
+import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { clientAddress, proxiesOf } from '../../src/api/client-address.ts';
 import { Rate } from '../../src/api/rate.ts';
@@ -96,6 +99,28 @@ test('failures - keys that were valid before go on while others guess beside the
   expect(await platformFrom('203.0.113.9')).toBe(200);
 });
 
+test('revoked - a key that is asked about while it is revoked works no longer than that', async () => {
+  await clock.advance(120_000);
+  const going = await api.organisation('Going');
+  const path = `/organisations/${going.organisation}/keys`;
+  const owner = new pg.Client({ connectionString: api.stored.ownerUrl });
+  await owner.connect();
+  // The key is known to be valid by then, and what else is to be known of its organisation is waited for.
+  await owner.query('begin; lock table organisations in access exclusive mode');
+  const asked = from('192.0.2.80', going.key);
+  const waits =
+    'select from pg_locks where not granted and database = (select oid from pg_database where datname = current_database())';
+  await expect.poll(async () => (await owner.query(waits)).rowCount).toBe(1);
+  const { rows } = await owner.query<{ id: string }>('select id from api_keys where organisation_id = $1', [
+    going.organisation,
+  ]);
+  expect((await api.platform.request('DELETE', `${path}/${rows[0]?.id}`)).status).toBe(204);
+  await owner.query('commit');
+  await owner.end();
+  expect((await asked).status).toBe(200);
+  expect((await from('192.0.2.80', going.key)).status).toBe(401);
+});
+
 test('failures - a flood of them ends with its rate, and does not shut an address for hours', async () => {
   await clock.advance(120_000);
   await statusesOf(90, () => from('203.0.113.20', 'nonsense'));
@@ -129,6 +154,19 @@ test('headers - every answer, problems too, says that it may not be framed, snif
     expect(headers.get('content-security-policy')).toContain("default-src 'none'");
     expect(headers.get('strict-transport-security')).toContain('max-age=');
     expect(headers.get('x-frame-options')).toBe('SAMEORIGIN');
+  }
+});
+
+test("headers - every answer has what hono's own middleware would give it, each once", async () => {
+  const contentSecurityPolicy = { defaultSrc: ["'none'"], styleSrc: ["'unsafe-inline'"], frameAncestors: ["'none'"] };
+  const plain = new Hono().use(secureHeaders({ contentSecurityPolicy })).get('/', (c) => c.body(null));
+  const expected = Object.fromEntries((await plain.request('/')).headers);
+  expect(Object.keys(expected).length).toBeGreaterThan(10);
+  const headers = { authorization: `Bearer ${api.platform.key}` };
+  const [made, refused, whole] = [['/organisations', { headers }], ['/nowhere'], ['/docs']] as const;
+  for (const [path, init] of [made, refused, whole]) {
+    const answered = await api.app.request(path, init);
+    expect(Object.fromEntries(answered.headers)).toMatchObject(expected);
   }
 });
 
