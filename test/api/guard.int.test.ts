@@ -108,8 +108,8 @@ test('revoked - a key that is asked about while it is revoked works no longer th
   // The key is known to be valid by then, and what else is to be known of its organisation is waited for.
   await owner.query('begin; lock table organisations in access exclusive mode');
   const asked = from('192.0.2.80', going.key);
-  const waits =
-    'select from pg_locks where not granted and database = (select oid from pg_database where datname = current_database())';
+  const waits = `select from pg_locks where not granted
+    and database = (select oid from pg_database where datname = current_database())`;
   await expect.poll(async () => (await owner.query(waits)).rowCount).toBe(1);
   const { rows } = await owner.query<{ id: string }>('select id from api_keys where organisation_id = $1', [
     going.organisation,
