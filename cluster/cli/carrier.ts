@@ -1,6 +1,7 @@
 /** `tocsin carrier pause|resume NAME`: whether workers submit to a carrier, or to one shard of it. */
-import { byAccount } from '../../src/account.ts';
+import { byAccount, otherNames } from '../../src/account.ts';
 import { askPauses, type CarrierPause, notPaused, tellPause } from '../../src/stream/standing.ts';
+import type { RedisConnection } from '../../src/stream/redis.ts';
 import { requiredShards } from '../required.ts';
 import { type Arguments, type Command, usage } from './command.ts';
 import { withRedis } from './connections.ts';
@@ -19,7 +20,8 @@ pause     Workers submit nothing more to the carrier, alerts neither. What was w
 resume    Workers go on.
 
 NAME is a carrier, with all of its shards, or one shard such as orange.1. What waits for one shard is given to no other,
-but what is planned meanwhile goes to the others when it is paused with --reroute.
+but what is planned meanwhile goes to the others when it is paused with --reroute. The word on a carrier holds however
+it is divided, before and afterwards; that on one shard is of this name alone.
 
 The word is kept in Redis. Workers and planners that know of a pause tell a Redis that lost its data again; only when
 all of them end at the same moment as Redis loses it is it forgotten. tocsin status and the metric
@@ -43,11 +45,23 @@ JSON: {"carrier", "shards", "pause": "none" | "wait" | "reroute", "sinceMs", "ch
         const word = isChanged ? await tellPause(redis, shard, pause) : wordBefore;
         [changed, sinceMs] = [changed || isChanged, Math.max(sinceMs, word.sinceMs)];
       }
+      const untold = accounts.has(name) ? await tellOthers(redis, otherNames(name, shards), pause) : [];
+      if (untold.length > 0)
+        surroundings.say(`${untold.join(', ')} could not be told; say it again before ${name} is divided so`);
       surroundings.say(`${name} ${changed ? 'is' : 'was already'} ${told[pause]}`);
       return { exitCode: 0, json: { carrier: name, shards, pause, sinceMs, changed } };
     });
   },
 };
+
+/**
+ * Tells the names that the account has if it is divided otherwise: a pause must not end with a new carriers file, and
+ * workers with the file of before go by theirs. Returns those that could not be told, whose node may be another one.
+ */
+async function tellOthers(redis: RedisConnection, names: readonly string[], pause: CarrierPause): Promise<string[]> {
+  const tries = await Promise.allSettled(names.map((name) => tellPause(redis, name, pause)));
+  return names.filter((_, at) => tries[at]?.status === 'rejected');
+}
 
 const told: Readonly<Record<CarrierPause, string>> = {
   none: 'sent to',

@@ -88,6 +88,8 @@ beforeAll(async () => {
   }));
   const carriersFile = join(folder, 'carriers.json');
   writeFileSync(carriersFile, JSON.stringify({ carriers }));
+  const otherwise = carriers.map((carrier) => ({ ...carrier, shards: 2 }));
+  writeFileSync(join(folder, 'otherwise.json'), JSON.stringify({ carriers: otherwise }));
   const environment = { TOCSIN_CARRIERS: carriersFile, TOCSIN_PLATFORM_KEY: platformKey };
   cluster = startAll({ home, args: ['--no-demo'], environment });
   const [, origin = ''] = await cluster.line(/^API +(http:\S+)$/);
@@ -155,6 +157,9 @@ test('carrier pause - nothing leaves for it, the other goes on, status says so; 
   expect(text.out).toMatch(/south\.1 +sending +1\/1 +1\/1/);
   expect(text.out).toMatch(/\nsouth +2 +0 +0 +0\n/);
   expect(await told('carrier', 'pause', 'north')).toMatchObject({ changed: false });
+  // Divided by the next carriers file, it is paused as well.
+  const divided = await tocsin(['status'], { ...operator, TOCSIN_CARRIERS: join(folder, 'otherwise.json') });
+  expect(divided.out).toMatch(/north\.0 +paused [^]*north\.1 +paused /);
   const resumedMs = Date.now();
   expect(await told('carrier', 'resume', 'north')).toMatchObject({ code: 0, pause: 'none', changed: true });
   expect((await watch.ended).status).toBe('completed');
