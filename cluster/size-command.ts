@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { carrierRelations, carriersFileSchema } from '../config/carriers.ts';
+import { carrierRelations, readCarriers } from '../config/carriers.ts';
 import { Fault } from '../src/fault.ts';
 import { type Contract, contractsFor, windowRate } from '../src/size/contract.ts';
 import { printSize } from '../src/size/print.ts';
@@ -113,14 +113,15 @@ function contractsIn(file: string): readonly Contract[] {
   } catch (cause) {
     throw new Fault('input', `--carriers: ${file} cannot be read as JSON`, { cause });
   }
-  const parsed = carriersFileSchema.safeParse(value);
+  const read = readCarriers(value);
   // A window that is too small for the rate is what a sizing is there to show.
-  const problems = parsed.success
-    ? carrierRelations(parsed.data.carriers).filter((problem) => !problem.includes('.window:'))
-    : parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
-  if (!parsed.success || problems.length > 0)
+  const problems =
+    'problems' in read
+      ? read.problems
+      : carrierRelations(read.carriers).filter((problem) => !problem.includes('.window:'));
+  if ('problems' in read || problems.length > 0)
     throw new Fault('input', `--carriers: ${file} is wrong:\n  ${problems.join('\n  ')}`);
-  return parsed.data.carriers.map(({ name, binds, window, ratePerSecond, roundTripMs, shards }) => ({
+  return read.carriers.map(({ name, binds, window, ratePerSecond, roundTripMs, shards }) => ({
     name,
     binds,
     window,

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { shardsMax } from '../src/account.ts';
+import { wordsOf } from '../src/wording.ts';
 import { divisionProblems, shardBindsMax, shardRateMin } from './shards.ts';
 
 /** Octets that SMPP 3.4 §2.7 allows in a C-octet string of `most` characters and its NUL. */
@@ -104,7 +105,7 @@ export const carrierSchema = z.strictObject({
 export type CarrierSettings = Readonly<z.infer<typeof carrierSchema>>;
 
 /** The whole file. */
-export const carriersFileSchema = z.strictObject({ carriers: z.array(carrierSchema).min(1) });
+const carriersFileSchema = z.strictObject({ carriers: z.array(carrierSchema).min(1) });
 
 /** Problems between fields; one line each, by path. */
 export function carrierRelations(carriers: readonly CarrierSettings[]): string[] {
@@ -129,4 +130,25 @@ export function carrierRelations(carriers: readonly CarrierSettings[]): string[]
       problems.push(`${at}.reconnectMs: must not be more than reconnectMsMax (${carrier.reconnectMsMax})`);
   });
   return problems;
+}
+
+/** What a carriers file says, or every fault of its form by path: `carriers[0].port: must be a number`. */
+export function readCarriers(
+  value: unknown,
+): { readonly carriers: CarrierSettings[] } | { readonly problems: string[] } {
+  const parsed = carriersFileSchema.safeParse(value, { error: wordsOf });
+  if (parsed.success) return parsed.data;
+  return {
+    problems: parsed.error.issues.flatMap((issue) => {
+      const paths = issue.code === 'unrecognized_keys' ? issue.keys.map((key) => [...issue.path, key]) : [issue.path];
+      return paths.map((path) => `${pathOf(path)}: ${issue.message}`);
+    }),
+  };
+}
+
+function pathOf(path: readonly PropertyKey[]): string {
+  return (
+    path.map((part, i) => (typeof part === 'number' ? `[${part}]` : `${i > 0 ? '.' : ''}${String(part)}`)).join('') ||
+    'the file'
+  );
 }

@@ -3,9 +3,9 @@
  * settings. Never prints a value that could be a secret: faults name variables and paths only.
  */
 import { readFileSync } from 'node:fs';
-import type { z } from 'zod';
 import { Fault } from '../src/fault.ts';
-import { type CarrierSettings, carrierRelations, carriersFileSchema } from './carriers.ts';
+import { wordsOf } from '../src/wording.ts';
+import { type CarrierSettings, carrierRelations, readCarriers } from './carriers.ts';
 import { pemProblem } from './pem.ts';
 import { environmentName, secretSettings, type Settings, settingsRelations, settingsSchema } from './schema.ts';
 import { shardsOf } from './shards.ts';
@@ -30,11 +30,11 @@ export function loadSettings(environment: Environment = process.env): Settings {
     if (value !== undefined && value !== '') raw[setting] = value;
   }
   if (unread.length > 0) throw wrong('The environment is wrong', unread);
-  const parsed = settingsSchema.safeParse(raw);
+  const parsed = settingsSchema.safeParse(raw, { error: wordsOf });
   if (!parsed.success)
     throw wrong(
       'The environment is wrong',
-      parsed.error.issues.map((i) => `${environmentName(String(i.path[0]))}: ${reasonOf(i)}`),
+      parsed.error.issues.map((i) => `${environmentName(String(i.path[0]))}: ${i.message}`),
     );
   const relations = settingsRelations(parsed.data);
   if (relations.length > 0) throw wrong('The environment contradicts itself', relations);
@@ -120,13 +120,9 @@ function passwordOf(
 }
 
 function parseCarriers(path: string): readonly CarrierSettings[] {
-  const parsed = carriersFileSchema.safeParse(readJson(path));
-  if (!parsed.success)
-    throw wrong(
-      `The carriers file ${path} is wrong`,
-      parsed.error.issues.map((i) => `${pathOf(i.path)}: ${reasonOf(i)}`),
-    );
-  return parsed.data.carriers;
+  const read = readCarriers(readJson(path));
+  if ('problems' in read) throw wrong(`The carriers file ${path} is wrong`, read.problems);
+  return read.carriers;
 }
 
 function readJson(path: string): unknown {
@@ -143,17 +139,6 @@ function readJson(path: string): unknown {
     // Of what is no carriers file at all nothing is quoted: it may be a file of secrets.
     throw wrong(`The carriers file ${path} is not JSON`, [/^\s*\{/.test(text) ? reason : 'it must begin with {']);
   }
-}
-
-function pathOf(path: readonly PropertyKey[]): string {
-  return (
-    path.map((part, i) => (typeof part === 'number' ? `[${part}]` : `${i > 0 ? '.' : ''}${String(part)}`)).join('') ||
-    'the file'
-  );
-}
-
-function reasonOf(issue: z.core.$ZodIssue): string {
-  return issue.message;
 }
 
 function wrong(what: string, details: readonly string[]): Fault {

@@ -19,7 +19,7 @@ const days = (least: number) =>
 /** Settings by name. The environment variable is `TOCSIN_` and the name in upper snake case, unless noted. */
 export const settingsSchema = z.object({
   databaseUrl: z
-    .url({ protocol: /^postgres(ql)?$/ })
+    .url({ protocol: /^postgres(ql)?$/, error: 'must be a URL that begins with postgres:// or postgresql://' })
     .optional()
     .describe('PostgreSQL of this process; embedded when absent.'),
   databaseTls: z
@@ -67,7 +67,7 @@ export const settingsSchema = z.object({
     .default(60_000)
     .describe('A transaction that says nothing for this long is ended, so that it holds no locks.'),
   replicaDatabaseUrl: z
-    .url({ protocol: /^postgres(ql)?$/ })
+    .url({ protocol: /^postgres(ql)?$/, error: 'must be a URL that begins with postgres:// or postgresql://' })
     .optional()
     .describe('A replica of the API’s PostgreSQL, for results and reports; none when absent.'),
   replicaLagMsMax: count(100, 600_000)

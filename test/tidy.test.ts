@@ -16,6 +16,7 @@ const spine = [
   'src/telemetry.ts',
   'src/tracing.ts',
   'src/loop.ts',
+  'src/wording.ts',
 ];
 
 /** What each folder may import of ours, beside itself. `*` is everything. The most specific row holds. */
@@ -23,6 +24,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   'src/handoff.ts': [],
   'src/account.ts': ['src/handoff.ts'],
   'src/fault.ts': [],
+  'src/wording.ts': [],
   'src/clock.ts': [],
   'src/service.ts': [],
   'src/telemetry.ts': [],

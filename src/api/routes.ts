@@ -7,7 +7,7 @@ import { OpenAPIHono, type RouteConfig, type z } from '@hono/zod-openapi';
 import type { Context, Env, MiddlewareHandler, Next } from 'hono';
 import { jsonFault } from './body.ts';
 import { type FieldError, invalid, notFound, unknownField } from './problems.ts';
-import { wordsOf } from './wording.ts';
+import { wordsOf } from '../wording.ts';
 
 /** A group of routes. What a request must be like is said by `openapi`, as ever; it checks in its own way. */
 export class Routes<E extends Env = Env> extends OpenAPIHono<E> {

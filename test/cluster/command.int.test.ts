@@ -280,7 +280,7 @@ test('usage - what is wrong is named with the variable to set, exit code 2, and 
     [['verify-report', 'none.csv', '--campaign', '1'], operator, 1, 'no campaign 1'],
     [['migrate'], {}, 2, 'DATABASE_URL is not set'],
     [['migrate'], operator, 2, 'DATABASE_URL is of the role tocsin_service'],
-    [['migrate'], { DATABASE_URL: 'postgres://a:s3cret@b:port/c' }, 2, 'DATABASE_URL: Invalid URL'],
+    [['migrate'], { DATABASE_URL: 'postgres://a:s3cret@b:port/c' }, 2, 'DATABASE_URL: must be a URL'],
     [['migrate'], { DATABASE_URL: 'postgres://a:s3cret@db.example/c' }, 2, 'needs sslmode=verify-full'],
     [['size', '--recipients', '5000', '--deadline', 'soon'], {}, 2, '--deadline'],
   ];

@@ -167,7 +167,7 @@ test('carriers - every fault of the file is listed by its path', () => {
     'carriers[0].prefixes',
     'carriers[1].name',
     'carriers[1].longMessages',
-    'carriers[1]',
+    'carriers[1].surprise',
   ]);
 });
 

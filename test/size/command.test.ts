@@ -90,5 +90,5 @@ test.each([
 });
 
 test('size - a wrong carriers file is refused with the place', () => {
-  expect(() => sizeCommand([...wanted, '--carriers', carriersFile({ binds: 0 })])).toThrow('carriers.0.binds');
+  expect(() => sizeCommand([...wanted, '--carriers', carriersFile({ binds: 0 })])).toThrow('carriers[0].binds: must');
 });

@@ -1,6 +1,6 @@
 /**
- * What a caller is told about a part of a request that its schema refuses, where the schema does not say it itself: in
- * words of ours, which say what to send instead. API process. Pure.
+ * What is told about a part of a request, a setting or a carriers file that its schema refuses, where the schema does
+ * not say it itself: in words of ours, which say what to give instead. Pure.
  */
 
 /** What zod found; only what is looked at here. `input` is undefined where nothing was given. */
