@@ -21,7 +21,7 @@ const bins = 1_001;
 /** Pace of one slot. */
 export class Pace {
   readonly #ratePerMs: number;
-  readonly #burstMs: number;
+  #burstMs: number;
   #factor = 1;
   #tokens: number;
   #atMs: number;
@@ -66,10 +66,14 @@ export class Pace {
     this.#sentInSecond += segments;
   }
 
-  /** The slot is to be another's, who begins with its full rate: what may have been caught up is paid back first. */
+  /**
+   * The slot is to be another's, who begins with its full rate: what may have been caught up is paid back first, and
+   * nothing is caught up any more.
+   */
   handOver(nowMs: number): void {
     this.allowed(nowMs);
     this.#tokens -= 1 + this.#ratePerMs * this.#burstMs;
+    this.#burstMs = 0;
   }
 
   /** The carrier asked for less (ESME_RTHROTTLED, ESME_RMSGQFUL). */
