@@ -3,6 +3,7 @@
  * so none is taken while workers of before hold some. Main thread of the worker.
  */
 import { accountOf, byAccount, otherNames } from '../src/account.ts';
+import type { Clock } from '../src/clock.ts';
 import type { Slot, SlotsHeld } from '../src/stream/slots.ts';
 import type { Log } from '../src/telemetry.ts';
 import type { Leases } from './lease.ts';
@@ -14,6 +15,63 @@ export function otherNamesOf(carriers: readonly string[]): (carrier: string) => 
     const account = accountOf(carrier);
     return otherNames(account, accounts.get(account) ?? [carrier]);
   };
+}
+
+/** A name that has been silent for long is listened to for so much longer with each look. */
+const lookMsMin = 100;
+
+/** What is needed to ask who holds slots by other names. */
+export type OtherNamesOptions = {
+  readonly names: readonly string[];
+  readonly isHeld: (name: string) => Promise<boolean>;
+  /** Of a slot. */
+  readonly leaseMs: number;
+  readonly clock: Clock;
+};
+
+/**
+ * By which other names of an account slots are held. Each name may lie on a node of its own, and one that is away must
+ * not keep the rest from sending: who holds slots there cannot renew them, so a name that says nothing for a whole
+ * lease counts as held by nobody.
+ */
+export class OtherNames {
+  readonly #options: OtherNamesOptions;
+  readonly #unanswered = new Map<string, { readonly sinceMs: number; answer: Promise<boolean> | undefined }>();
+
+  constructor(options: OtherNamesOptions) {
+    this.#options = options;
+  }
+
+  /** Those of the names of which slots are held. Throws what asking throws, until a lease has passed. */
+  async held(): Promise<string[]> {
+    const { names } = this.#options;
+    const held = await Promise.all(names.map((name) => this.#isHeld(name)));
+    return names.filter((_, at) => held[at]);
+  }
+
+  async #isHeld(name: string): Promise<boolean> {
+    const { clock, leaseMs } = this.#options;
+    const asked = this.#unanswered.get(name) ?? { sinceMs: clock.monotonicMs(), answer: undefined };
+    this.#unanswered.set(name, asked);
+    asked.answer ??= this.#options.isHeld(name);
+    let cancel = (): void => undefined;
+    const silence = new Promise<undefined>((resolve) => {
+      const restMs = asked.sinceMs + leaseMs - clock.monotonicMs();
+      cancel = clock.after(Math.max(lookMsMin, restMs), () => resolve(undefined));
+    });
+    try {
+      const answer = await Promise.race([asked.answer, silence]);
+      if (answer === undefined) return false;
+      this.#unanswered.delete(name);
+      return answer;
+    } catch (error) {
+      asked.answer = undefined;
+      if (clock.monotonicMs() - asked.sinceMs < leaseMs) throw error;
+      return false;
+    } finally {
+      cancel();
+    }
+  }
 }
 
 /** How many renewals whoever gave way sits out at most, so that two do not give way to each other for ever. */

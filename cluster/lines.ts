@@ -20,7 +20,7 @@ import { tellUp } from '../src/stream/standing.ts';
 import { listenForWakes } from '../src/stream/wake.ts';
 import type { Log } from '../src/telemetry.ts';
 import type { Tracer } from '../src/tracing.ts';
-import { LeasesAlone } from './division.ts';
+import { LeasesAlone, OtherNames } from './division.ts';
 import { type Leases, type SlotBinds, SlotHolder } from './lease.ts';
 
 /** Contents that a worker keeps per carrier. */
@@ -161,10 +161,12 @@ function slotBinds(carrier: string, pool: Pool, sender: Sender, redis: RedisConn
 }
 
 function leasesOf({ name, binds }: Carrier, parts: WorkerParts, log: Log): Leases {
-  const { redis, worker, settings, turnOf, otherNamesOf } = parts;
-  const leases = new SlotLeases(redis, name, worker, settings.slotLeaseMs, binds, turnOf?.(name));
-  const others = otherNamesOf?.(name) ?? [];
-  return new LeasesAlone(leases, () => carriersHeld(redis, others), log);
+  const { redis, worker, settings, turnOf, otherNamesOf, clock } = parts;
+  const leaseMs = settings.slotLeaseMs;
+  const leases = new SlotLeases(redis, name, worker, leaseMs, binds, turnOf?.(name));
+  const isHeld = async (other: string) => (await carriersHeld(redis, [other])).length > 0;
+  const others = new OtherNames({ names: otherNamesOf?.(name) ?? [], isHeld, leaseMs, clock });
+  return new LeasesAlone(leases, () => others.held(), log);
 }
 
 function reservingOf(name: string, { redis, reserving = redis, clock, log }: WorkerParts): Reserving {

@@ -1,7 +1,6 @@
 /** How far workers can have got with a carrier, for whoever restores what Redis lost. Pure. */
 import type { CarrierSettings } from '../config/carriers.ts';
 import type { Settings } from '../config/schema.ts';
-import { shardsOf } from '../config/shards.ts';
 import { accountOf } from '../src/account.ts';
 import type { CarrierReach } from '../src/record/restore.ts';
 import { segmentsAhead, takeCount } from '../src/send/feeder.ts';
@@ -20,10 +19,10 @@ export function reachOf(carrier: CarrierSettings | undefined, settings: Settings
 }
 
 /**
- * `reachOf` by name, of carriers and of shards; `accounts` are the carriers of the file. Names of shards that there are
- * no more are bounded by their account.
+ * `reachOf` by name; `accounts` are the carriers of the file. A shard is bounded by its account: what was sent by its
+ * name may have been sent when the account was divided otherwise.
  */
 export function reachesOf(accounts: readonly CarrierSettings[], settings: Settings): (carrier: string) => CarrierReach {
-  const known = new Map([...accounts, ...accounts.flatMap(shardsOf)].map((carrier) => [carrier.name, carrier]));
-  return (carrier) => reachOf(known.get(carrier) ?? known.get(accountOf(carrier)), settings);
+  const known = new Map(accounts.map((carrier) => [carrier.name, carrier]));
+  return (carrier) => reachOf(known.get(accountOf(carrier)), settings);
 }

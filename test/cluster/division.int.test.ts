@@ -1,6 +1,6 @@
 /** Workers of an account that is divided otherwise than before: its binds stay one contract, what waits is given up. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { LeasesAlone, otherNamesOf } from '../../cluster/division.ts';
+import { LeasesAlone, OtherNames, otherNamesOf } from '../../cluster/division.ts';
 import type { Leases } from '../../cluster/lease.ts';
 import { Leftovers } from '../../cluster/leftovers.ts';
 import { createLines, type Lines, type WorkerParts } from '../../cluster/lines.ts';
@@ -129,6 +129,28 @@ test('division - of workers of before and of now that take slots at once only on
   }));
   expect([await renewed(now), had]).toEqual([0, 1]);
   expect([await renewed(before), await renewed(now)]).toEqual([1, 0]);
+});
+
+test('division - a name whose node says nothing for a lease, or fails, keeps nobody waiting', async () => {
+  let answer: (isHeld: boolean) => void = () => undefined;
+  let asks = 0;
+  const isHeld = async (name: string) => {
+    asks += 1;
+    if (name === 'fails') throw new Error('too many redirections');
+    return name === 'silent' ? await new Promise<boolean>((resolve) => (answer = resolve)) : name === 'held';
+  };
+  const names = ['silent', 'fails', 'held', 'free'];
+  const others = new OtherNames({ names, isHeld, leaseMs: 150, clock: systemClock });
+  await expect(others.held()).rejects.toThrow('too many redirections');
+  let heard: readonly string[] = [];
+  while (heard.length === 0) heard = await others.held().catch(() => []);
+  expect(heard).toEqual(['held']);
+  const before = asks;
+  const next = others.held();
+  // What is not answered yet is not asked again.
+  expect(asks).toBe(before + 3);
+  answer(true);
+  expect(await next).toEqual(['silent', 'held']);
 });
 
 test('leftovers - what waits under a name of before is given up, and what was written is not', async () => {
