@@ -89,7 +89,7 @@ test('start - a wrong carriers file is told whole, by path, before anything is s
       'carriers[0].port',
       'carriers[0].prefixes',
       'carriers[0].window',
-      'carriers[1]',
+      'carriers[1].password',
       'carriers[1].longMessages',
       'carriers[1].name',
       'carriers[1].passwordEnv',
