@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { shardsMax } from '../src/account.ts';
-import { wordsOf } from '../src/wording.ts';
+import { issueWords } from '../src/wording.ts';
 import { divisionProblems, shardBindsMax, shardRateMin } from './shards.ts';
 
 /** Octets that SMPP 3.4 §2.7 allows in a C-octet string of `most` characters and its NUL. */
@@ -136,7 +136,7 @@ export function carrierRelations(carriers: readonly CarrierSettings[]): string[]
 export function readCarriers(
   value: unknown,
 ): { readonly carriers: CarrierSettings[] } | { readonly problems: string[] } {
-  const parsed = carriersFileSchema.safeParse(value, { error: wordsOf });
+  const parsed = carriersFileSchema.safeParse(value, { error: issueWords });
   if (parsed.success) return parsed.data;
   return {
     problems: parsed.error.issues.flatMap((issue) => {

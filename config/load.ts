@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { Fault } from '../src/fault.ts';
-import { wordsOf } from '../src/wording.ts';
+import { issueWords } from '../src/wording.ts';
 import { type CarrierSettings, carrierRelations, readCarriers } from './carriers.ts';
 import { pemProblem } from './pem.ts';
 import { environmentName, secretSettings, type Settings, settingsRelations, settingsSchema } from './schema.ts';
@@ -30,7 +30,7 @@ export function loadSettings(environment: Environment = process.env): Settings {
     if (value !== undefined && value !== '') raw[setting] = value;
   }
   if (unread.length > 0) throw wrong('The environment is wrong', unread);
-  const parsed = settingsSchema.safeParse(raw, { error: wordsOf });
+  const parsed = settingsSchema.safeParse(raw, { error: issueWords });
   if (!parsed.success)
     throw wrong(
       'The environment is wrong',
@@ -72,8 +72,7 @@ export function describeCarriers(path: string): readonly CarrierSettings[] {
 
 /**
  * Carriers of the file, divided into shards, with their passwords from the environment or their files. The files of
- * their TLS are only
- * looked at: they are read anew for each connection.
+ * their TLS are only looked at: they are read anew for each connection.
  * @throws Fault `config` that lists every fault of the file by path.
  */
 export function loadCarriers(path: string, environment: Environment = process.env): readonly Carrier[] {

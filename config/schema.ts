@@ -8,6 +8,10 @@ import { untrustedDatabase } from './transport.ts';
 
 const count = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
 const port = count(0, 65535);
+const postgresUrl = z.url({
+  protocol: /^postgres(ql)?$/,
+  error: 'must be a URL that begins with postgres:// or postgresql://',
+});
 const addresses = z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]);
 /** 0 is for ever. */
 const days = (least: number) =>
@@ -18,10 +22,7 @@ const days = (least: number) =>
 
 /** Settings by name. The environment variable is `TOCSIN_` and the name in upper snake case, unless noted. */
 export const settingsSchema = z.object({
-  databaseUrl: z
-    .url({ protocol: /^postgres(ql)?$/, error: 'must be a URL that begins with postgres:// or postgresql://' })
-    .optional()
-    .describe('PostgreSQL of this process; embedded when absent.'),
+  databaseUrl: postgresUrl.optional().describe('PostgreSQL of this process; embedded when absent.'),
   databaseTls: z
     .enum(['verified', 'any'])
     .default('verified')
@@ -66,8 +67,7 @@ export const settingsSchema = z.object({
   idleTransactionMs: count(1_000, 3_600_000)
     .default(60_000)
     .describe('A transaction that says nothing for this long is ended, so that it holds no locks.'),
-  replicaDatabaseUrl: z
-    .url({ protocol: /^postgres(ql)?$/, error: 'must be a URL that begins with postgres:// or postgresql://' })
+  replicaDatabaseUrl: postgresUrl
     .optional()
     .describe('A replica of the API’s PostgreSQL, for results and reports; none when absent.'),
   replicaLagMsMax: count(100, 600_000)

@@ -29,7 +29,7 @@ const nouns: Readonly<Record<string, string>> = {
 };
 
 /** The words for an issue, to follow the name of its field. */
-export function wordsOf(issue: Issue): string {
+export function issueWords(issue: Issue): string {
   switch (issue.code) {
     case 'invalid_type':
       return wanted(issue, nouns[issue.expected ?? ''] ?? 'of another type');

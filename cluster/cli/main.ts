@@ -103,7 +103,7 @@ function surroundingsOf(isJson: boolean): Surroundings {
   };
 }
 
-/** From the first look at it on; whoever does not look is ended as any program. */
+/** Ctrl-C is heeded from here on, so only for a command that asks for `signal`: any other ends by it at once. */
 function heedSignals(): AbortSignal {
   const enough = new AbortController();
   process.once('SIGINT', () => enough.abort());

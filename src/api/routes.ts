@@ -7,7 +7,7 @@ import { OpenAPIHono, type RouteConfig, type z } from '@hono/zod-openapi';
 import type { Context, Env, MiddlewareHandler, Next } from 'hono';
 import { jsonFault } from './body.ts';
 import { type FieldError, invalid, notFound, unknownField } from './problems.ts';
-import { wordsOf } from '../wording.ts';
+import { issueWords } from '../wording.ts';
 
 /** A group of routes. What a request must be like is said by `openapi`, as ever; it checks in its own way. */
 export class Routes<E extends Env = Env> extends OpenAPIHono<E> {
@@ -60,7 +60,7 @@ function keep(
   value: unknown,
   refusal: Refusal,
 ) {
-  const result = schema.safeParse(value, { error: wordsOf });
+  const result = schema.safeParse(value, { error: issueWords });
   if (!result.success) throw refusal(result.error.issues);
   c.req.addValidatedData(target, result.data as object);
 }

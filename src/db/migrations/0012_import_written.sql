@@ -1,6 +1,7 @@
 -- Contact points and members of residents whom their own transaction wrote just before need not be looked for: the
 -- trigger of residents notes in a setting, tocsin.written, between which ids a statement has written each one, and for
--- which organisation. What is refused and what is not stays as it was:
+-- which organisation. What is refused stays as it was, but for a statement that deletes a resident of its own
+-- transaction and hangs something on them: that goes with the resident now, where it was refused.
 --  * The note ends with the transaction, and one from before a savepoint comes back where that is undone: it is local.
 --  * Nobody else sees these residents before the commit, so nobody else deletes them. Where the transaction itself
 --    deletes residents, the note goes. Keys do not change.
